@@ -1,0 +1,59 @@
+"""What a backend is: from a graph to a timing, and from loads to the times of iterations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from moec.compiler.batch import Load
+from moec.compiler.graph import Graph
+from moec.compiler.kernels import Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpTiming:
+    """When one op ran, in nanoseconds: `[…, repeats shown, ranks]`. Later repeats follow at the block's `period`."""
+
+    block: int
+    op: int
+    start_ns: Array
+    end_ns: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Timing:
+    """How long a graph took.
+
+    `makespan_ns` `[…]`; `finish_ns` `[…, world]`; `stage_ns` `[…, pp]`: the time each pipeline stage is held;
+    `ops`: one entry per op; `exposed_ns` `[…]`: makespan less the compute time of the busiest rank.
+    """
+
+    makespan_ns: Array
+    finish_ns: Array
+    stage_ns: Array
+    exposed_ns: Array
+    ops: tuple[OpTiming, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepTimes:
+    """Times of consecutive iterations: `latency_ns` `[steps]`, `stage_ns` `[steps, pp]`, both int64."""
+
+    latency_ns: Array
+    stage_ns: Array
+
+
+class StepTimer(Protocol):
+    """Times iterations of one instance for the serving loop."""
+
+    def times(self, load: Load) -> StepTimes:
+        """Device time of each iteration; the load's fields broadcast to `[steps, dp]`, none of them empty in all."""
+        ...
+
+
+class Backend(Protocol):
+    """Registered under the entry-point group `moec.backends`."""
+
+    def run(self, graph: Graph) -> Timing:
+        """The timing of one graph."""
+        ...

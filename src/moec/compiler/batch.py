@@ -1,0 +1,84 @@
+"""What one iteration runs: requests with their new tokens and contexts, and the sums that costs depend on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moec.compiler.kernels import Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankBatch:
+    """The requests of one attention-DP rank: `new` tokens to compute after `context` tokens already in the cache."""
+
+    new: NDArray[np.int64]
+    context: NDArray[np.int64]
+
+
+Batch = tuple[RankBatch, ...]
+"""One entry per attention-DP rank; an empty entry is an idle rank."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Load:
+    """The sums of a batch that its cost depends on, per attention-DP rank: every field broadcasts to `[…, dp]`.
+
+    A request with one new token is a decode; one with more is a prompt chunk. `*_window` fields are the same sums with
+    every query's keys limited to the sliding window (equal to the plain ones without a window).
+    """
+
+    chunks: Array
+    chunk_tokens: Array
+    pairs: Array
+    chunk_kv: Array
+    decodes: Array
+    decode_kv: Array
+    decode_max: Array
+    pairs_window: Array
+    chunk_kv_window: Array
+    decode_kv_window: Array
+
+    @property
+    def tokens(self) -> Array:
+        """New tokens."""
+        return self.chunk_tokens + self.decodes
+
+    @property
+    def sequences(self) -> Array:
+        """Requests, each of which needs a row of logits."""
+        return self.chunks + self.decodes
+
+    def map(self, change) -> Load:  # type: ignore[no-untyped-def]
+        """The load with `change(array)` for every field."""
+        return replace(self, **{f.name: change(getattr(self, f.name)) for f in fields(self)})
+
+
+def windowed_pairs(new: Array, context: Array, window: int) -> Array:
+    """Query–key pairs of a causal chunk when each query sees at most `window` keys, itself included."""
+    full = np.clip(context + new - window, 0, new)
+    ramp = new - full
+    return full * window + ramp * np.minimum(context, window) + ramp * (ramp + 1) / 2
+
+
+def load_of(batch: Batch, window: int | None = None) -> Load:
+    """The sums of `batch`, each field `[dp]`."""
+    rows = [_rank_sums(rank, window) for rank in batch]
+    return Load(*(np.array(column, dtype=float) for column in zip(*rows, strict=True)))
+
+
+def _rank_sums(rank: RankBatch, window: int | None) -> tuple[float, ...]:
+    new, context = rank.new.astype(float), rank.context.astype(float)
+    chunk, kv = new > 1, context + new
+    reach = kv if window is None else np.minimum(kv, window)
+    chunk_reach = kv if window is None else np.minimum(kv, window + new - 1)
+    pairs = new * context + new * (new + 1) / 2
+    pairs_window = pairs if window is None else windowed_pairs(new, context, window)
+    one = new == 1
+    return (
+        chunk.sum(), new[chunk].sum(), pairs[chunk].sum(), kv[chunk].sum(),
+        one.sum(), kv[one].sum(), kv[one].max(initial=0.0),
+        pairs_window[chunk].sum(), chunk_reach[chunk].sum(), reach[one].sum(),
+    )  # fmt: skip

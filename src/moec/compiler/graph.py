@@ -1,0 +1,133 @@
+"""The IR: one iteration as operations on ranks, folded over layers that are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from moec.compiler.costs.base import Estimate
+from moec.compiler.kernels import Array, Kernel
+from moec.dsl.diagnostics import Span
+
+Stream = Literal["compute", "comm", "memory"]
+CollectiveKind = Literal["all_reduce", "all_gather", "reduce_scatter"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compute:
+    """A kernel on every rank of the block. Times are whole nanoseconds, `[…, repeat, ranks]`.
+
+    `straggler` is the slowest rank's shape where `kernel` holds means (expected routing): it made the time.
+    `replicas` is how many ranks do the same work over again (1: the work is split).
+    """
+
+    kernel: Kernel
+    cost: Estimate
+    straggler: Kernel | None = None
+    replicas: int = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Collective:
+    """A collective of every subset of `group`; `bytes` `[…, repeat, subsets]` is the full buffer.
+
+    Full buffer: what all_reduce reduces, what all_gather produces, what reduce_scatter consumes, on each rank.
+    """
+
+    kind: CollectiveKind
+    group: str
+    bytes: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dense:
+    """Bytes from member to member of each subset: `[…, repeat, subsets, size, size]`; the diagonal stays at home."""
+
+    bytes: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outer:
+    """Bytes from member s to member d are `sent[s] · share[d]`, s ≠ d; both `[…, repeat, subsets, size]`.
+
+    `straggle` `[…, repeat]` multiplies the busiest receiver's bytes: expected maximum over mean. It is 1 for a known
+    matrix; what is sent in all does not change with it.
+    """
+
+    sent: Array
+    share: Array
+    straggle: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AllToAll:
+    """A personalised exchange inside every subset of `group`."""
+
+    group: str
+    pairs: Dense | Outer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SendRecv:
+    """Every rank r of the block sends `bytes` `[…, repeat, ranks]` to global rank r + `shift`."""
+
+    bytes: Array
+    shift: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Transfer:
+    """Bytes between device memory and a slower home (host, disk), `[…, repeat, ranks]`."""
+
+    direction: Literal["load", "store"]
+    home: Literal["host", "disk"]
+    bytes: Array
+
+
+Work = Compute | Collective | AllToAll | SendRecv | Transfer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Op:
+    """One operation. It starts when its `deps` (indices of earlier ops of the block), the lanes it `enters` (the exits
+    of the previous layer, see Block) and its stream are done. Ops of one stream run in the order they stand in.
+    """
+
+    name: str
+    work: Work
+    stream: Stream
+    deps: tuple[int, ...] = ()
+    enters: tuple[int, ...] = ()
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """A run of `repeat` like layers (or of like groups of layers), on `ranks` ranks from `first_rank` on.
+
+    A lane is one micro-batch. `exits[lane]` is the op that ends it in this block; an op that `enters` a lane waits for
+    the lane's exit in the previous repeat or, in the first one, in the previous block.
+    """
+
+    name: str
+    repeat: int
+    ops: tuple[Op, ...]
+    exits: tuple[int, ...]
+    first_rank: int
+    ranks: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Graph:
+    """One iteration on `world` ranks.
+
+    `groups` are partitions of a block's ranks: name -> `[subsets, size]` of rank numbers relative to the block's
+    first rank, ascending. Quantities broadcast to `[…, repeat, ranks]`; leading axes, if any, are several iterations
+    evaluated at once.
+    """
+
+    world: int
+    groups: Mapping[str, Array]
+    blocks: tuple[Block, ...]
+    lanes: int = 1

@@ -1,0 +1,54 @@
+"""The typed specification. This package is all that the rest of moec imports of `dsl` besides diagnostics."""
+
+from moec.dsl.schema.experiment import Experiment, FastOptions, RooflineCosts
+from moec.dsl.schema.hardware import Cluster, Compute, Device, Fabric, Host, Link, Network, Node
+from moec.dsl.schema.model import DTYPE_BYTES, Dtype, Ffn, Gqa, Mla, Model, ModelDtypes, Moe
+from moec.dsl.schema.parallelism import (
+    AttentionPlan,
+    Eplb,
+    Exchange,
+    ExpertPlan,
+    Explicit,
+    Linear,
+    Lpt,
+    Parallelism,
+    Placement,
+    RoundRobin,
+)
+from moec.dsl.schema.routing import Dirichlet, PowerLaw, Routing, RoutingTrace, Uniform, Zipf
+from moec.dsl.schema.serving import (
+    KvCache,
+    LeastLoaded,
+    Overhead,
+    Router,
+    RoundRobinRouter,
+    Scheduler,
+    Serving,
+)
+from moec.dsl.schema.workload import (
+    Arrivals,
+    Burst,
+    ClosedLoop,
+    Constant,
+    GammaArrivals,
+    Goal,
+    Length,
+    Lengths,
+    LognormalLength,
+    Poisson,
+    Recorded,
+    Requests,
+    TraceRequests,
+    UniformLength,
+    Workload,
+)
+
+__all__ = [
+    "DTYPE_BYTES", "Arrivals", "AttentionPlan", "Burst", "ClosedLoop", "Cluster", "Compute", "Constant", "Device",
+    "Dirichlet", "Dtype", "Eplb", "Exchange", "Experiment", "ExpertPlan", "Explicit", "Fabric", "FastOptions", "Ffn",
+    "GammaArrivals", "Goal", "Gqa", "Host", "KvCache", "LeastLoaded", "Length", "Lengths", "Linear", "Link",
+    "LognormalLength", "Lpt", "Mla", "Model", "ModelDtypes", "Moe", "Network", "Node", "Overhead", "Parallelism",
+    "Placement", "Poisson", "PowerLaw", "Recorded", "Requests", "RooflineCosts", "RoundRobin", "RoundRobinRouter",
+    "Router", "Routing", "RoutingTrace", "Scheduler", "Serving", "TraceRequests", "Uniform", "UniformLength",
+    "Workload", "Zipf",
+]  # fmt: skip

@@ -1,0 +1,58 @@
+"""The resolved, validated specification: everything that the rest of moec needs to know of a `.moe` file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from moec.dsl.diagnostics import Span
+from moec.dsl.schema.fields import spec
+from moec.dsl.schema.hardware import Cluster
+from moec.dsl.schema.model import Model
+from moec.dsl.schema.parallelism import Parallelism
+from moec.dsl.schema.routing import Routing
+from moec.dsl.schema.serving import Serving
+from moec.dsl.schema.workload import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class RooflineCosts:
+    """Device peaks × documented efficiency curves."""
+
+
+@dataclass(frozen=True, slots=True)
+class FastOptions:
+    """The built-in estimator."""
+
+    routing: Literal["expected", "drawn"] = spec(
+        "means and expected maxima, or a fresh draw in every iteration", "expected"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """One experiment in SI units. `spans` maps a dotted path (`parallelism.experts.ep`) to the text it came from."""
+
+    model: Model = spec("what is served")
+    cluster: Cluster = spec("on what")
+    parallelism: Parallelism = spec("split how", factory=Parallelism)
+    routing: Routing = spec("expert choice", factory=Routing)
+    serving: Serving = spec("by which engine", factory=Serving)
+    workload: Workload | None = spec("for which requests; needed to simulate", None)
+    costs: RooflineCosts = spec("compute times", factory=RooflineCosts)
+    backend: FastOptions = spec("who times the graph", factory=FastOptions)
+    seed: int = spec("seed of everything that draws", 0, at_least=0)
+    name: str = field(default="experiment", metadata={"internal": True})
+    names: Mapping[str, str] = field(default_factory=dict, metadata={"internal": True})
+    spans: Mapping[str, Span] = field(default_factory=dict, metadata={"internal": True})
+    directory: str = field(default=".", metadata={"internal": True})
+    files: Mapping[str, str] = field(default_factory=dict, metadata={"internal": True})
+
+    def span(self, path: str) -> Span | None:
+        """The span of `path`, or of its nearest enclosing field that the user wrote."""
+        while path:
+            if path in self.spans:
+                return self.spans[path]
+            path = path.rpartition(".")[0]
+        return None

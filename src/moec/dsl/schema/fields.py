@@ -1,0 +1,32 @@
+"""How a schema field says what it accepts: its dimension, range, default and one line of documentation."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, field
+from typing import Annotated, Any
+
+from moec.dsl import units
+
+Seconds = Annotated[float, units.TIME]
+Bytes = Annotated[float, units.SIZE]
+BytesPerSecond = Annotated[float, units.RATE]
+Flops = Annotated[float, units.COMPUTE]
+Tokens = Annotated[int, units.TOKENS]
+Rate = Annotated[float, units.REQUESTS_PER_SECOND]
+Watts = Annotated[float, units.POWER]
+
+
+def spec(
+    doc: str,
+    default: Any = MISSING,
+    *,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    factory: Any = MISSING,
+) -> Any:
+    """A field of a kind. No default means the user must give it. Bounds are in SI and inclusive except `above`."""
+    metadata = {"doc": doc, "at_least": at_least, "above": above, "at_most": at_most}
+    if factory is not MISSING:
+        return field(default_factory=factory, metadata=metadata)
+    return field(default=default, metadata=metadata)

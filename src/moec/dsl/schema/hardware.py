@@ -1,0 +1,93 @@
+"""Devices, nodes and clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from moec.dsl.schema.fields import Bytes, BytesPerSecond, Flops, Seconds, Watts, spec
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Dense peak arithmetic rates (no sparsity), per data type. A rate that is absent is not supported in hardware."""
+
+    bf16: Flops = spec("bf16 and fp16 tensor cores", above=0)
+    fp32: Flops | None = spec("fp32 outside the tensor cores", None, above=0)
+    tf32: Flops | None = spec("tf32 tensor cores", None, above=0)
+    fp8: Flops | None = spec("fp8 tensor cores", None, above=0)
+    int8: Flops | None = spec("int8 tensor cores", None, above=0)
+    fp4: Flops | None = spec("fp4 tensor cores", None, above=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A point-to-point link or a port into a switch."""
+
+    bandwidth: BytesPerSecond = spec("per direction, as the data sheet says", above=0)
+    latency: Seconds = spec("of one step of a collective over this link", 1e-6, at_least=0)
+    efficiency: float = spec("share of the bandwidth that large messages reach", 1.0, above=0, at_most=1)
+    launch: Seconds = spec("fixed cost of starting one collective over this link", 0.0, at_least=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """An accelerator."""
+
+    memory: Bytes = spec("device memory", above=0)
+    bandwidth: BytesPerSecond = spec("peak memory bandwidth", above=0)
+    compute: Compute = spec("dense peak rates")
+    link: Link | None = spec("scale-up port (NVLink, xGMI, PCIe peer to peer)", None)
+    host: BytesPerSecond | None = spec("link to the host, per direction", None, above=0)
+    llc: Bytes | None = spec("last-level cache", None, above=0)
+    launch: Seconds = spec("launch of one kernel by the host, paid in eager execution", 5e-6, at_least=0)
+    power: Watts | None = spec("board power", None, above=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Fabric:
+    """How the devices of one node reach each other; absent figures come from the device's link."""
+
+    topology: Literal["switch", "fully_connected", "ring"] = spec("wiring", "switch")
+    bandwidth: BytesPerSecond | None = spec("per device and direction", None, above=0)
+    latency: Seconds | None = spec("of one step of a collective", None, at_least=0)
+    efficiency: float | None = spec(
+        "share of the bandwidth that large messages reach", None, above=0, at_most=1
+    )
+    launch: Seconds | None = spec("fixed cost of starting one collective", None, at_least=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The node's host."""
+
+    memory: Bytes = spec("host memory", above=0)
+    bandwidth: BytesPerSecond = spec("host memory bandwidth", above=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Devices that share a scale-up fabric."""
+
+    device: Device = spec("the accelerator")
+    devices: int = spec("accelerators per node", at_least=1)
+    fabric: Fabric = spec("the scale-up fabric", factory=Fabric)
+    host: Host | None = spec("the host", None)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The scale-out network between nodes."""
+
+    link: Link = spec("one device's share of its node's network cards, per direction")
+    topology: Literal["switch", "rail_optimized"] = spec("wiring; both are non-blocking", "switch")
+    latency: Seconds | None = spec("of one step between nodes; the link's when absent", None, at_least=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Like nodes and the network between them."""
+
+    nodes: int = spec("nodes", at_least=1)
+    node: Node = spec("what a node is")
+    network: Network | None = spec("the network between nodes; needed from two nodes on", None)

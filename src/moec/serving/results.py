@@ -1,0 +1,64 @@
+"""The records of a serving run, in columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RequestTable:
+    """One row per request, in arrival order; times in integer nanoseconds from the start of the run, -1: never."""
+
+    request_id: tuple[str, ...]
+    arrival_ns: Ints
+    input_tokens: Ints
+    output_tokens: Ints
+    instance: Ints
+    dp_rank: Ints
+    scheduled_ns: Ints
+    first_token_ns: Ints
+    finish_ns: Ints
+    cached_tokens: Ints
+    preemptions: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IterationTable:
+    """One row per iteration, in start order; token and request counts are sums over the attention-DP ranks."""
+
+    instance: Ints
+    start_ns: Ints
+    end_ns: Ints
+    device_ns: Ints
+    prefill_tokens: Ints
+    decode_tokens: Ints
+    running: Ints
+    waiting: Ints
+    kv_blocks_used: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenGaps:
+    """Inter-token latencies, run-length: gap `gap_ns[i]` was seen by `count[i]` tokens."""
+
+    gap_ns: Ints
+    count: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Results:
+    """What a serving run leaves. `kv_blocks`: per attention-DP rank. `wall_s`: seconds spent simulating."""
+
+    requests: RequestTable
+    iterations: IterationTable
+    gaps: TokenGaps
+    kv_blocks: int
+    preemptions: int
+    wall_s: float
+    backend: str
+    seed: int
