@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -51,7 +52,7 @@ class Load:
         """Requests, each of which needs a row of logits."""
         return self.chunks + self.decodes
 
-    def map(self, change) -> Load:  # type: ignore[no-untyped-def]
+    def map(self, change: Callable[[Array], Array]) -> Load:
         """The load with `change(array)` for every field."""
         return replace(self, **{f.name: change(getattr(self, f.name)) for f in fields(self)})
 
@@ -60,7 +61,8 @@ def windowed_pairs(new: Array, context: Array, window: int) -> Array:
     """Query–key pairs of a causal chunk when each query sees at most `window` keys, itself included."""
     full = np.clip(context + new - window, 0, new)
     ramp = new - full
-    return full * window + ramp * np.minimum(context, window) + ramp * (ramp + 1) / 2
+    pairs: Array = full * window + ramp * np.minimum(context, window) + ramp * (ramp + 1) / 2
+    return pairs
 
 
 def load_of(batch: Batch, window: int | None = None) -> Load:

@@ -1,0 +1,42 @@
+"""What routing tells the rest: rows and active experts per rank, and which ranks tokens travel to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from moec.compiler.kernels import Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """One draw. L MoE layers, S source ranks (those of a stage), C expert cells (the ep ranks).
+
+    `counts` `[L, experts]`: token–expert pairs per logical expert. `rows` `[L, C]`: pairs per cell; `active` `[L, C]`:
+    expert slots of the cell with at least one row. `hits` `[L, S, C]`: tokens of source s with at least one expert in
+    cell c; `visits` `[L, S, C]`: token–expert pairs from s to c. All int64.
+    """
+
+    counts: Array
+    rows: Array
+    active: Array
+    hits: Array
+    visits: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expected:
+    """Means of the law for a number of tokens (any shape `[…]`, the shape of every field); averaged over MoE layers.
+
+    Per cell: `rows` and `active` are means over cells, `rows_max` and `active_max` expected maxima over cells.
+    `hits`: mean probability that a token visits a given cell; `hits_straggle`: expected maximum over cells of the
+    tokens a cell receives, over the mean. `visits`, `visits_straggle`: the same for token–expert pairs.
+    """
+
+    rows: Array
+    rows_max: Array
+    active: Array
+    active_max: Array
+    hits: Array
+    hits_straggle: Array
+    visits: Array
+    visits_straggle: Array
