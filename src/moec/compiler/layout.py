@@ -54,6 +54,4 @@ def layout_of_plan(plan: Parallelism, *, moe: bool) -> Layout:
     if plan.experts.shard == "tensor":
         return Layout(plan.attention.tp, plan.attention.dp, plan.pp, 1, stage)
     expert_tp = plan.experts.tp
-    return Layout(
-        plan.attention.tp, plan.attention.dp, plan.pp, plan.experts.ep or stage // expert_tp, expert_tp
-    )
+    return Layout(plan.attention.tp, plan.attention.dp, plan.pp, plan.experts.ep or stage // expert_tp, expert_tp)

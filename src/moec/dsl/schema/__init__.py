@@ -20,8 +20,8 @@ from moec.dsl.schema.serving import (
     KvCache,
     LeastLoaded,
     Overhead,
-    Router,
     RoundRobinRouter,
+    Router,
     Scheduler,
     Serving,
 )

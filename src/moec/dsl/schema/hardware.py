@@ -51,9 +51,7 @@ class Fabric:
     topology: Literal["switch", "fully_connected", "ring"] = spec("wiring", "switch")
     bandwidth: BytesPerSecond | None = spec("per device and direction", None, above=0)
     latency: Seconds | None = spec("of one step of a collective", None, at_least=0)
-    efficiency: float | None = spec(
-        "share of the bandwidth that large messages reach", None, above=0, at_most=1
-    )
+    efficiency: float | None = spec("share of the bandwidth that large messages reach", None, above=0, at_most=1)
     launch: Seconds | None = spec("fixed cost of starting one collective", None, at_least=0)
 
 

@@ -28,9 +28,7 @@ class Lpt:
 class Eplb:
     """DeepSeek's expert-parallel load balancer: replicate the hottest, then pack (hierarchical or global)."""
 
-    mode: Literal["auto", "hierarchical", "global"] = spec(
-        "hierarchical keeps expert groups inside nodes", "auto"
-    )
+    mode: Literal["auto", "hierarchical", "global"] = spec("hierarchical keeps expert groups inside nodes", "auto")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +53,9 @@ class AttentionPlan:
 class ExpertPlan:
     """How the routed experts are split; ep × tp = attention.tp × attention.dp."""
 
-    ep: int | None = spec(
-        "expert-parallel ranks; attention.tp × attention.dp ÷ tp when absent", None, at_least=1
-    )
+    ep: int | None = spec("expert-parallel ranks; attention.tp × attention.dp ÷ tp when absent", None, at_least=1)
     tp: int = spec("ranks that share each expert", 1, at_least=1)
-    shard: Literal["whole", "tensor"] = spec(
-        "`tensor`: every rank holds a slice of every expert (ep = 1)", "whole"
-    )
+    shard: Literal["whole", "tensor"] = spec("`tensor`: every rank holds a slice of every expert (ep = 1)", "whole")
     redundant: int = spec("extra expert slots for replicas", 0, at_least=0)
     placement: Placement = spec("which expert sits where", factory=Linear)
 

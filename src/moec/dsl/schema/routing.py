@@ -49,9 +49,5 @@ class Routing:
     """The law by which tokens choose experts: top-k successive sampling without replacement, by popularity."""
 
     popularity: Popularity = spec("weights of the experts", factory=Uniform)
-    per_layer: Literal["same", "shuffled"] = spec(
-        "the same experts are hot in every layer, or others in each", "same"
-    )
-    seed: int | None = spec(
-        "of the weights, shuffles and draws; the experiment's when absent", None, at_least=0
-    )
+    per_layer: Literal["same", "shuffled"] = spec("the same experts are hot in every layer, or others in each", "same")
+    seed: int | None = spec("of the weights, shuffles and draws; the experiment's when absent", None, at_least=0)

@@ -30,9 +30,7 @@ class KvCache:
         above=0,
         at_most=1,
     )
-    blocks: int | None = spec(
-        "blocks per attention-DP rank; computed from `memory` when absent", None, at_least=1
-    )
+    blocks: int | None = spec("blocks per attention-DP rank; computed from `memory` when absent", None, at_least=1)
     block: Tokens = spec("tokens per block", 16, at_least=1)
     prefix_caching: bool = spec("reuse blocks of equal prefixes; needs token ids in the workload", True)
     preemption: Literal["recompute"] = spec("what happens to a preempted request", "recompute")
