@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from moec.compiler.batch import Load
 from moec.compiler.graph import Graph
 from moec.compiler.kernels import Array
+from moec.compiler.lower import Context
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,13 +26,12 @@ class OpTiming:
 class Timing:
     """How long a graph took.
 
-    `makespan_ns` `[…]`; `finish_ns` `[…, world]`; `stage_ns` `[…, pp]`: the time each pipeline stage is held;
-    `ops`: one entry per op; `exposed_ns` `[…]`: makespan less the compute time of the busiest rank.
+    `makespan_ns` `[…]`; `finish_ns` `[…, world]`; `exposed_ns` `[…]`: makespan less the compute time of the busiest
+    rank; `ops`: one entry per op where asked for.
     """
 
     makespan_ns: Array
     finish_ns: Array
-    stage_ns: Array
     exposed_ns: Array
     ops: tuple[OpTiming, ...] = ()
 
@@ -54,6 +55,14 @@ class StepTimer(Protocol):
 class Backend(Protocol):
     """Registered under the entry-point group `moec.backends`."""
 
-    def run(self, graph: Graph) -> Timing:
-        """The timing of one graph."""
+    def run(self, graph: Graph, *, detail: bool = True) -> Timing:
+        """The timing of one graph; without `detail`, no per-op times."""
+        ...
+
+    def run_many(self, graphs: Iterable[Graph]) -> list[Timing]:
+        """The timings of several graphs, without per-op times."""
+        ...
+
+    def steps(self, context: Context) -> StepTimer:
+        """A timer of iterations for the serving loop."""
         ...

@@ -84,3 +84,34 @@ def _rank_sums(rank: RankBatch, window: int | None) -> tuple[float, ...]:
         one.sum(), kv[one].sum(), kv[one].max(initial=0.0),
         pairs_window[chunk].sum(), chunk_reach[chunk].sum(), reach[one].sum(),
     )  # fmt: skip
+
+
+def halves(load: Load) -> tuple[Load, Load]:
+    """The load as two micro-batches of nearly equal tokens; a prompt may be split (as DeepSeek's two-batch overlap does).
+
+    Odd decode tokens go to the first half, odd prompt tokens to the second. Sums are split in proportion; a chunk that
+    is split counts in both.
+    """
+    first_decodes = np.ceil(load.decodes / 2)
+    first_tokens = np.floor(load.chunk_tokens / 2)
+    return (
+        _share(load, first_decodes, first_tokens),
+        _share(load, load.decodes - first_decodes, load.chunk_tokens - first_tokens),
+    )
+
+
+def _share(load: Load, decodes: Array, tokens: Array) -> Load:
+    d = decodes / np.maximum(load.decodes, 1)
+    t = tokens / np.maximum(load.chunk_tokens, 1)
+    return Load(
+        chunks=np.minimum(np.ceil(load.chunks / 2), tokens),
+        chunk_tokens=tokens,
+        pairs=load.pairs * t,
+        chunk_kv=load.chunk_kv * t,
+        decodes=decodes,
+        decode_kv=load.decode_kv * d,
+        decode_max=load.decode_max * (decodes > 0),
+        pairs_window=load.pairs_window * t,
+        chunk_kv_window=load.chunk_kv_window * t,
+        decode_kv_window=load.decode_kv_window * d,
+    )

@@ -51,13 +51,15 @@ class Dense:
 class Outer:
     """Bytes from member s to member d are `sent[s] · share[d]`, s ≠ d; both `[…, repeat, subsets, size]`.
 
-    `straggle` `[…, repeat]` multiplies the busiest receiver's bytes: expected maximum over mean. It is 1 for a known
-    matrix; what is sent in all does not change with it.
+    `straggle` `[…, repeat]` multiplies the bytes through the busiest of the `share` side's ports: expected maximum over
+    mean. It is 1 for a known matrix; what is sent in all does not change with it. `reverse`: the same bytes travel back,
+    from d to s (a combine); ports are as fast in both directions.
     """
 
     sent: Array
     share: Array
     straggle: Array
+    reverse: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -55,3 +55,14 @@ def layout_of_plan(plan: Parallelism, *, moe: bool) -> Layout:
         return Layout(plan.attention.tp, plan.attention.dp, plan.pp, 1, stage)
     expert_tp = plan.experts.tp
     return Layout(plan.attention.tp, plan.attention.dp, plan.pp, plan.experts.ep or stage // expert_tp, expert_tp)
+
+
+def stage_layers(layers: int, pp: int) -> tuple[int, ...]:
+    """Layers of each pipeline stage: even, what is left over goes one each to the stages before the last, from the back.
+
+    vLLM's rule (`get_pp_indices`): the last stage also has the head.
+    """
+    sizes = [layers // pp] * pp
+    for i in range(layers % pp):
+        sizes[-2 - i] += 1
+    return tuple(sizes)

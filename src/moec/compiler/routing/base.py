@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from moec.compiler.kernels import Array
 
@@ -40,3 +41,15 @@ class Expected:
     hits_straggle: Array
     visits: Array
     visits_straggle: Array
+
+
+class Law(Protocol):
+    """How tokens choose experts, in both modes."""
+
+    def drawn(self, tokens_per_source: Array, iteration: int = 0) -> Drawn:
+        """One draw for whole tokens per rank of the stage `[S]`; `iteration` numbers the draw."""
+        ...
+
+    def expected(self, tokens: Array) -> Expected:
+        """Means and expected maxima for whole numbers of tokens, any shape."""
+        ...

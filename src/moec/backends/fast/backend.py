@@ -1,0 +1,52 @@
+"""The fast backend: times a graph with the two-tier network and max-plus evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from moec.backends.base import StepTimer, Timing
+from moec.backends.fast.durations import durations
+from moec.backends.fast.network import TwoTier, network_of
+from moec.backends.fast.schedule import Clock, evaluate
+from moec.backends.fast.steps import DrawnSteps, FastSteps
+from moec.compiler.graph import Graph
+from moec.compiler.kernels import Array
+from moec.compiler.lower import Context, program_of
+from moec.dsl.schema import Device, Experiment
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FastBackend:
+    """Estimates on an experiment's devices and network."""
+
+    net: TwoTier
+    device: Device
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> FastBackend:
+        """The backend for `experiment`'s cluster."""
+        return cls(network_of(experiment), experiment.cluster.node.device)
+
+    def run(self, graph: Graph, *, detail: bool = True) -> Timing:
+        """The timing of one graph; without `detail`, no per-op times."""
+        return timing(graph, evaluate(graph, durations(graph, self.net, self.device), detail=detail))
+
+    def run_many(self, graphs: Iterable[Graph]) -> list[Timing]:
+        """The timings of several graphs, without per-op times."""
+        return [self.run(graph, detail=False) for graph in graphs]
+
+    def steps(self, context: Context) -> StepTimer:
+        """A timer of iterations for the serving loop: tables, or a fresh draw for every iteration if asked for."""
+        if context.law is not None and context.experiment.backend.routing == "drawn":
+            return DrawnSteps(program_of(context), self.run)
+        return FastSteps(program_of(replace(context, copies=1)), self.net)
+
+
+def timing(graph: Graph, clock: Clock) -> Timing:
+    """What an evaluated clock says."""
+    finish: Array = clock.lanes[0]
+    for part in [*clock.lanes[1:], *clock.streams.values()]:
+        finish = finish.clip(min=part)
+    makespan = finish.max(axis=-1)
+    return Timing(makespan, finish, makespan - clock.busy.max(axis=-1), tuple(clock.ops))

@@ -1,0 +1,49 @@
+"""How long each op of a graph takes on its own."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import numpy as np
+
+from moec.backends.fast.network import TwoTier, alltoall_ns, collective_ns, sendrecv_ns, transfer_ns
+from moec.compiler.graph import AllToAll, Block, Collective, Compute, Dense, Graph, SendRecv, Transfer, Work
+from moec.compiler.kernels import Array
+from moec.dsl.schema import Device
+
+
+def durations(graph: Graph, net: TwoTier, device: Device) -> list[list[Array]]:
+    """Whole nanoseconds of every op of every block: `[…, repeat, ranks]`, or `[…, repeat, subsets]` for exchanges."""
+    return [[work_ns(op.work, graph, block, net, device) for op in block.ops] for block in graph.blocks]
+
+
+def work_ns(work: Work, graph: Graph, block: Block, net: TwoTier, device: Device) -> Array:
+    """The duration of one op's work; nothing to move takes no time."""
+    match work:
+        case Compute():
+            return work.cost.time_ns
+        case Collective():
+            members = graph.groups[work.group] + block.first_rank
+            return whole(collective_ns(work.kind, work.bytes, members, net), work.bytes)
+        case AllToAll():
+            return alltoall_whole(work, graph.groups[work.group] + block.first_rank, net)
+        case SendRecv():
+            senders = np.arange(block.first_rank, block.first_rank + block.ranks)
+            crosses = senders // net.per_node != (senders + work.shift) // net.per_node
+            return whole(sendrecv_ns(work.bytes, crosses, net), work.bytes)
+        case Transfer():
+            return whole(transfer_ns(work.bytes, device), work.bytes)
+        case other:
+            assert_never(other)
+
+
+def alltoall_whole(work: AllToAll, members: Array, net: TwoTier) -> Array:
+    """The duration of an all-to-all, `[…, repeat, subsets]`."""
+    pairs = work.pairs
+    moved = pairs.bytes.sum(axis=(-1, -2)) if isinstance(pairs, Dense) else pairs.sent.sum(axis=-1) * pairs.share.any(axis=-1)
+    return whole(alltoall_ns(pairs, members, net), moved)
+
+
+def whole(time_ns: Array, size: Array) -> Array:
+    """Rounded to whole nanoseconds, at least 1, and 0 where nothing moves."""
+    return np.where(size > 0, np.maximum(np.rint(time_ns), 1), 0).astype(np.int64)

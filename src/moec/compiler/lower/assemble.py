@@ -1,0 +1,127 @@
+"""Assembly of the program: layers folded into blocks, blocks into pipeline stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from moec.compiler.graph import SendRecv, Work
+from moec.compiler.layout import stage_layers
+from moec.compiler.lower.attention import attend
+from moec.compiler.lower.context import Context
+from moec.compiler.lower.experts import Layers, mixture
+from moec.compiler.lower.ffn import dense, embed, head
+from moec.compiler.lower.lane import Lane, interleave
+from moec.compiler.lower.program import Program, Situation, TemplateBlock
+from moec.compiler.parameters import attends_fully, is_moe_layer
+from moec.dsl.schema import DTYPE_BYTES, Model
+
+MAX_PERIOD = 12
+"""Longest pattern of unlike layers that is folded into one block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What distinguishes one layer from another."""
+
+    moe: bool
+    full: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`repeat` times the layers `kinds`, the first of them being layer `first`."""
+
+    first: int
+    kinds: tuple[Kind, ...]
+    repeat: int
+
+
+def assemble(c: Context) -> Program:
+    """Embedding, runs of like layers and head, on their stages."""
+    kinds = [Kind(is_moe_layer(c.model, i), attends_fully(c.model, i)) for i in range(c.model.layers)]
+    moe_before = np.cumsum([0, *(k.moe for k in kinds)])
+    lanes = 2 if c.experiment.parallelism.overlap == "two_batch" else 1
+    blocks: list[TemplateBlock] = []
+    first = 0
+    sizes = stage_layers(c.model.layers, c.layout.pp)
+    for stage, size in enumerate(sizes):
+        place = stage * c.layout.dp * c.copies
+        if stage == 0:
+            blocks.append(_block("embedding", c, 1, lanes, place, lambda lane: embed(lane, c)))
+        blocks += [_run(c, run, moe_before, lanes, place) for run in runs(kinds[first : first + size], first)]
+        first += size
+        if stage < len(sizes) - 1:
+            blocks.append(_block(f"send_{stage}", c, 1, lanes, place, lambda lane: _send(lane, c)))
+    blocks.append(_block("head", c, 1, lanes, (len(sizes) - 1) * c.layout.dp * c.copies, lambda lane: head(lane, c)))
+    return Program(c, tuple(blocks), _groups(c), lanes)
+
+
+def runs(kinds: list[Kind], first: int) -> list[Run]:
+    """The fewest runs, greedily: at each layer the repeated pattern that covers most, the shortest such."""
+    found, i = [], 0
+    while i < len(kinds):
+        period, repeat = max(((p, _repeats(kinds, i, p)) for p in range(1, MAX_PERIOD + 1)), key=_coverage)
+        found.append(Run(first + i, tuple(kinds[i : i + period]), repeat))
+        i += period * repeat
+    return found
+
+
+def _repeats(kinds: list[Kind], start: int, period: int) -> int:
+    pattern, count = kinds[start : start + period], 1
+    if len(pattern) < period:
+        return 0
+    while kinds[start + count * period : start + (count + 1) * period] == pattern:
+        count += 1
+    return count
+
+
+def _coverage(candidate: tuple[int, int]) -> tuple[int, int]:
+    period, repeat = candidate
+    return (period * repeat if repeat > 1 or period == 1 else 0, -period)
+
+
+def _run(c: Context, run: Run, moe_before: Layers, lanes: int, place: int) -> TemplateBlock:
+    def fill(lane: Lane) -> None:
+        for offset, kind in enumerate(run.kinds):
+            attend(lane, c, full=kind.full)
+            if kind.moe:
+                ids = run.first + offset + np.arange(run.repeat) * len(run.kinds)
+                mixture(lane, c, _moe(c.model), moe_before[ids])
+            elif c.model.ffn is not None:
+                dense(lane, c, c.model.ffn)
+
+    last = run.first + run.repeat * len(run.kinds) - 1
+    name = f"layer_{run.first}" if last == run.first else f"layers_{run.first}_{last}"
+    return _block(name, c, run.repeat, lanes, place, fill)
+
+
+def _moe(model: Model):  # type: ignore[no-untyped-def]
+    assert model.moe is not None
+    return model.moe
+
+
+def _block(name: str, c: Context, repeat: int, lanes: int, place: int, fill) -> TemplateBlock:  # type: ignore[no-untyped-def]
+    parts = [Lane(i) for i in range(lanes)]
+    for part in parts:
+        fill(part)
+    templates, exits = interleave(parts)
+    return TemplateBlock(name, repeat, templates, exits, place, c.layout.dp * c.copies)
+
+
+def _send(lane: Lane, c: Context) -> None:
+    lane.add("send", lambda s: _activations(c, s), "tokens", stream="comm", span=c.experiment.span("parallelism.pp"))
+
+
+def _activations(c: Context, s: Situation) -> Work:
+    """Hidden state and residual, sliced over the tensor-parallel ranks (the next stage gathers them inside its node)."""
+    width = 2 * c.model.hidden * DTYPE_BYTES[c.model.dtype.activations] / c.layout.tp
+    return SendRecv(c.spread(s.load.tokens) * width, c.layout.dp * c.copies)
+
+
+def _groups(c: Context) -> dict[str, np.ndarray]:
+    if c.copies == c.layout.tp:
+        return c.layout.groups()
+    ranks = np.arange(c.layout.dp, dtype=np.int64)
+    return {"tp": ranks.reshape(-1, 1), "dp": ranks.reshape(1, -1), "stage": ranks.reshape(1, -1)}

@@ -1,0 +1,129 @@
+"""Lowering of attention: grouped-query with or without a window, and multi-head latent."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import numpy as np
+
+from moec.compiler.batch import Load
+from moec.compiler.graph import Collective, Work
+from moec.compiler.kernels import Attention, Elementwise, Gemm
+from moec.compiler.lower.context import Context
+from moec.compiler.lower.lane import Lane
+from moec.compiler.lower.program import Situation
+from moec.dsl.schema import DTYPE_BYTES, Gqa, Mla
+
+NORM_PASSES = 4
+"""A fused residual-add and RMS norm reads the branch and the residual and writes the residual and the normed state."""
+
+
+def attend(lane: Lane, context: Context, *, full: bool) -> None:
+    """Norm, projections, attention and the output projection's reduction; `full` is false in sliding-window layers."""
+    span = context.experiment.span("model.attention")
+    lane.add("attn_norm", lambda s: norm(context, s), "tokens", span=span)
+    match context.model.attention:
+        case Gqa() as gqa:
+            _gqa(lane, context, gqa, windowed=gqa.window is not None and not full)
+        case Mla() as mla:
+            _mla(lane, context, mla)
+        case other:
+            assert_never(other)
+    if context.layout.tp > 1:
+        lane.add("attn_all_reduce", lambda s: tp_all_reduce(context, s), "tokens", stream="comm", span=span)
+
+
+def norm(context: Context, s: Situation) -> Work:
+    """Residual add and norm over the rank's tokens."""
+    width = context.model.hidden * DTYPE_BYTES[context.model.dtype.activations]
+    return context.compute(Elementwise(context.spread(s.load.tokens) * NORM_PASSES * width), replicas=context.layout.tp)
+
+
+def tp_all_reduce(context: Context, s: Situation) -> Work:
+    """The sum of partial hidden states over the tensor-parallel ranks."""
+    width = context.model.hidden * DTYPE_BYTES[context.model.dtype.activations]
+    return Collective("all_reduce", "tp", np.asarray(s.load.tokens, dtype=float)[..., None, :] * width)
+
+
+def linear(
+    context: Context, rows: np.ndarray, n: int, k: int, *, batch: int = 1, replicas: int = 1
+) -> Work:
+    """A product of `rows` `[…, dp]` tokens with a [k, n] weight."""
+    dtype = context.model.dtype
+    return context.compute(
+        Gemm(context.spread(rows), n, k, dtype.weights, dtype.activations, batch), replicas=replicas
+    )
+
+
+def _gqa(lane: Lane, c: Context, a: Gqa, *, windowed: bool) -> None:
+    span = c.experiment.span("model.attention")
+    heads, kv_heads = a.heads // c.layout.tp, max(1, a.kv_heads // c.layout.tp)
+    act = DTYPE_BYTES[c.model.dtype.activations]
+    qkv = (heads + 2 * kv_heads) * a.head_dim
+    # Rotary reads and writes q and k in place and the new keys and values go to the cache; with per-head norms q and k
+    # pass through memory once more.
+    moved = (2 * (heads + kv_heads) * (2 if a.qk_norm else 1) + 2 * 2 * kv_heads) * a.head_dim * act
+    lane.add("qkv_proj", lambda s: linear(c, s.load.tokens, qkv, c.model.hidden), "tokens", span=span)
+    lane.add("rope", lambda s: c.compute(Elementwise(c.spread(s.load.tokens) * moved)), "tokens", span=span)
+    lane.add(
+        "window_attention" if windowed else "attention",
+        lambda s: c.compute(_gqa_kernel(c, a, s.load, heads, kv_heads, windowed)),
+        "load",
+        span=span,
+    )
+    lane.add("o_proj", lambda s: linear(c, s.load.tokens, c.model.hidden, heads * a.head_dim), "tokens", span=span)
+
+
+def _gqa_kernel(c: Context, a: Gqa, load: Load, heads: int, kv_heads: int, windowed: bool) -> Attention:
+    pairs, chunk_kv, decode_kv = (
+        (load.pairs_window, load.chunk_kv_window, load.decode_kv_window)
+        if windowed
+        else (load.pairs, load.chunk_kv, load.decode_kv)
+    )
+    longest = np.minimum(load.decode_max, a.window) if windowed and a.window else load.decode_max
+    counts = (load.chunks, load.chunk_tokens, pairs, chunk_kv, load.decodes, decode_kv, longest)
+    dtype = c.model.dtype
+    return Attention(
+        *(c.spread(x) for x in counts), heads, kv_heads, a.head_dim, a.head_dim, dtype.kv_cache, dtype.activations
+    )
+
+
+def _mla(lane: Lane, c: Context, a: Mla) -> None:
+    """Chunks expand keys and values per head; decode tokens attend to the latent itself (weights absorbed)."""
+    span = c.experiment.span("model.attention")
+    heads, tp, hidden = a.heads // c.layout.tp, c.layout.tp, c.model.hidden
+    q_width, latent = a.nope_dim + a.rope_dim, a.kv_rank + a.rope_dim
+    act, cache = DTYPE_BYTES[c.model.dtype.activations], DTYPE_BYTES[c.model.dtype.kv_cache]
+    moved = 2 * heads * a.rope_dim * act + (a.q_rank + latent) * 2 * act + latent * cache
+    if a.q_rank:
+        down = a.q_rank + latent
+        lane.add("qkv_a_proj", lambda s: linear(c, s.load.tokens, down, hidden, replicas=tp), "tokens", span=span)
+        lane.add("q_b_proj", lambda s: linear(c, s.load.tokens, heads * q_width, a.q_rank), "tokens", span=span)
+    else:
+        lane.add("q_proj", lambda s: linear(c, s.load.tokens, heads * q_width, hidden), "tokens", span=span)
+        lane.add("kv_a_proj", lambda s: linear(c, s.load.tokens, latent, hidden, replicas=tp), "tokens", span=span)
+    lane.add("rope", lambda s: c.compute(Elementwise(c.spread(s.load.tokens) * moved)), "tokens", span=span)
+    expanded = heads * (a.nope_dim + a.v_dim)
+    lane.add("kv_b_proj", lambda s: linear(c, s.load.chunk_kv, expanded, a.kv_rank), "load", span=span)
+    lane.add("prefill_attention", lambda s: c.compute(_mla_prefill(c, a, s.load, heads)), "load", span=span)
+    lane.add("q_absorb", lambda s: linear(c, s.load.decodes, a.kv_rank, a.nope_dim, batch=heads), "load", span=span)
+    lane.add("decode_attention", lambda s: c.compute(_mla_decode(c, a, s.load, heads)), "load", span=span)
+    lane.add("v_absorb", lambda s: linear(c, s.load.decodes, a.v_dim, a.kv_rank, batch=heads), "load", span=span)
+    lane.add("o_proj", lambda s: linear(c, s.load.tokens, hidden, heads * a.v_dim), "tokens", span=span)
+
+
+def _mla_prefill(c: Context, a: Mla, load: Load, heads: int) -> Attention:
+    none = np.zeros(1)
+    counts = (load.chunks, load.chunk_tokens, load.pairs, load.chunk_kv, none, none, none)
+    act = c.model.dtype.activations  # the expanded keys and values are activations, not cache entries
+    return Attention(*(c.spread(x) for x in counts), heads, heads, a.nope_dim + a.rope_dim, a.v_dim, act, act)
+
+
+def _mla_decode(c: Context, a: Mla, load: Load, heads: int) -> Attention:
+    none = np.zeros(1)
+    counts = (none, none, none, none, load.decodes, load.decode_kv, load.decode_max)
+    dtype = c.model.dtype
+    return Attention(
+        *(c.spread(x) for x in counts), heads, 1, a.kv_rank + a.rope_dim, a.kv_rank, dtype.kv_cache, dtype.activations,
+        latent=True,
+    )  # fmt: skip

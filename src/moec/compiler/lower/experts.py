@@ -1,0 +1,184 @@
+"""Lowering of a mixture-of-experts layer: router, dispatch, grouped experts, combine and the shared expert."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moec.compiler.graph import AllToAll, Collective, Dense, Outer, Work
+from moec.compiler.kernels import Array, Elementwise, ExpertFfn
+from moec.compiler.lower.attention import linear, norm, tp_all_reduce
+from moec.compiler.lower.context import Context, wire_bytes
+from moec.compiler.lower.ffn import mlp
+from moec.compiler.lower.lane import Lane
+from moec.compiler.lower.program import Situation
+from moec.dsl.schema import DTYPE_BYTES, Dtype, Moe
+
+Layers = NDArray[np.int64]
+"""Which MoE layers (counted from the first) an op stands for, one per repeat of its block."""
+
+Make = Callable[[Situation], Work]
+
+
+def mixture(lane: Lane, c: Context, moe: Moe, layers: Layers) -> None:
+    """Norm, router, exchange, experts and shared experts, each where the plan's overlap puts it."""
+    span = c.experiment.span("model.moe")
+    lane.add("ffn_norm", lambda s: norm(c, s), "tokens", span=span)
+    router = _router(lane, c, moe)
+    hidden_shared = moe.shared > 0 and c.experiment.parallelism.overlap != "none"
+    dispatched = _dispatch(lane, c, layers)
+    joined: list[int] = []
+    if hidden_shared:
+        joined.append(_shared(lane, c, moe, after=(router,)))
+    lane.add(
+        "experts",
+        lambda s: _experts(c, moe, s, layers),
+        "total",
+        after=(dispatched, *joined) if dispatched != router or joined else None,
+        span=span,
+    )
+    joined.append(_combine(lane, c, layers))
+    if moe.shared and not hidden_shared:
+        joined = [_shared(lane, c, moe, after=None)]
+    lane.add("moe_sum", lambda s: _sum(c, moe, s), "tokens", after=tuple(sorted(set(joined))), span=span)
+    _restore(lane, c, moe)
+
+
+def _router(lane: Lane, c: Context, moe: Moe) -> int:
+    span, tp = c.experiment.span("model.moe"), c.layout.tp
+    lane.add("router", lambda s: linear(c, s.load.tokens, moe.experts, c.model.hidden, replicas=tp), "tokens", span=span)
+    scores = 2 * moe.experts * DTYPE_BYTES["fp32"]  # read for the softmax, read again for the top-k
+    return lane.add(
+        "top_k", lambda s: c.compute(Elementwise(c.spread(s.load.tokens) * scores), replicas=tp), "tokens", span=span
+    )
+
+
+def _shared(lane: Lane, c: Context, moe: Moe, *, after: tuple[int, ...] | None) -> int:
+    width = moe.shared * (moe.shared_intermediate or moe.intermediate)
+    return mlp(lane, c, width, moe.gated, prefix="shared_", span=c.experiment.span("model.moe.shared"), after=after)
+
+
+def _experts(c: Context, moe: Moe, s: Situation, layers: Layers) -> Work:
+    dtype, width = c.model.dtype, moe.intermediate // c.layout.expert_tp
+
+    def kernel(rows: Array, active: Array) -> ExpertFfn:
+        weights: Dtype = dtype.experts or dtype.weights
+        return ExpertFfn(rows, active, c.model.hidden, width, moe.gated, weights, dtype.activations)
+
+    if s.drawn is not None:
+        rows, active = (_cells_to_ranks(c, x[layers]) for x in (s.drawn.rows, s.drawn.active))
+        return c.compute(kernel(rows.astype(float), active.astype(float)))
+    e = s.expected
+    assert e is not None, "a mixture needs routing"
+    mean, slow = (kernel(r[..., None, None], a[..., None, None]) for r, a in ((e.rows, e.active), (e.rows_max, e.active_max)))
+    return c.compute(mean, straggler=slow)
+
+
+def _sum(c: Context, moe: Moe, s: Situation) -> Work:
+    """The weighted sum over a token's experts, with the shared expert's output added."""
+    branches = 2 + (1 if moe.shared else 0)
+    width = branches * c.model.hidden * DTYPE_BYTES[c.model.dtype.activations]
+    return c.compute(Elementwise(c.spread(s.load.tokens) * width), replicas=c.layout.tp)
+
+
+def _dispatch(lane: Lane, c: Context, layers: Layers) -> int:
+    """Tokens to the ranks of their experts; returns the op that experts wait for."""
+    plan = c.experiment.parallelism.exchange
+    span = c.experiment.span("parallelism.exchange")
+    wire = wire_bytes(c.model.hidden, plan.dispatch or c.model.dtype.activations)
+    if c.layout.stage == 1:
+        return lane.last
+    match plan.method:
+        case "alltoall":
+            return lane.add("dispatch", _alltoall(c, layers, wire, back=False), "load", stream="comm", span=span, couples=True)
+        case "allgather_reducescatter" | "allreduce":
+            if c.layout.dp == 1:
+                return lane.last
+            return lane.add("dispatch", _gathered("all_gather", "dp", wire), "total", stream="comm", span=span, couples=True)
+        case other:
+            assert_never(other)
+
+
+def _combine(lane: Lane, c: Context, layers: Layers) -> int:
+    """Expert outputs back to the tokens' ranks; returns the op that ends the exchange."""
+    plan = c.experiment.parallelism.exchange
+    span = c.experiment.span("parallelism.exchange")
+    wire = wire_bytes(c.model.hidden, plan.combine or c.model.dtype.activations)
+    if c.layout.stage == 1:
+        return lane.last
+    match plan.method:
+        case "alltoall":
+            return lane.add("combine", _alltoall(c, layers, wire, back=True), "load", stream="comm", span=span, couples=True)
+        case "allgather_reducescatter":
+            if c.layout.dp == 1:
+                return lane.last
+            return lane.add("combine", _gathered("reduce_scatter", "dp", wire), "total", stream="comm", span=span, couples=True)
+        case "allreduce":
+            if c.layout.dp == 1:
+                return lane.last
+            return lane.add("combine", _gathered("all_reduce", "stage", wire), "total", stream="comm", span=span, couples=True)
+        case other:
+            assert_never(other)
+
+
+def _restore(lane: Lane, c: Context, moe: Moe) -> None:
+    """Every tensor-parallel rank gets the layer's output for all tokens of its attention-DP rank again.
+
+    After an all-to-all each holds its slice of the tokens (and a partial sum of the shared expert); after a gathered
+    exchange each holds a partial sum; after a global all-reduce only the shared expert is left to sum.
+    """
+    if c.layout.tp == 1:
+        return
+    method, span = c.experiment.parallelism.exchange.method, c.experiment.span("parallelism.exchange")
+    if method == "alltoall" and not moe.shared:
+        lane.add("moe_all_gather", lambda s: _tp_gather(c, s), "tokens", stream="comm", span=span)
+    elif method != "allreduce" or c.layout.dp == 1 or moe.shared:
+        lane.add("moe_all_reduce", lambda s: tp_all_reduce(c, s), "tokens", stream="comm", span=span)
+
+
+def _tp_gather(c: Context, s: Situation) -> Work:
+    width = c.model.hidden * DTYPE_BYTES[c.model.dtype.activations]
+    return Collective("all_gather", "tp", np.asarray(s.load.tokens, dtype=float)[..., None, :] * width)
+
+
+def _gathered(kind: str, group: str, wire: float) -> Make:
+    """A collective over the tokens of all attention-DP ranks."""
+
+    def make(s: Situation) -> Work:
+        full = np.asarray(s.totals, dtype=float)[..., None, None] * wire
+        return Collective(kind, group, full)  # type: ignore[arg-type]
+
+    return make
+
+
+def _alltoall(c: Context, layers: Layers, wire: float, *, back: bool) -> Make:
+    deduplicate = c.experiment.parallelism.exchange.deduplicate
+
+    def make(s: Situation) -> Work:
+        if s.drawn is not None:
+            pairs = s.drawn.hits if deduplicate else s.drawn.visits
+            ranks = _cells_to_ranks(c, pairs[layers])[:, None]
+            return AllToAll("stage", Dense((np.swapaxes(ranks, -1, -2) if back else ranks) * wire))
+        e = s.expected
+        assert e is not None, "a mixture needs routing"
+        share, straggle = (e.hits, e.hits_straggle) if deduplicate else (e.visits, e.visits_straggle)
+        sent = _per_rank(c, s.load.tokens)[..., None, None, :] * wire
+        shares = np.broadcast_to(share[..., None, None, None], (*share.shape, 1, 1, c.layout.stage))
+        return AllToAll("stage", Outer(sent, shares, straggle[..., None], reverse=back))
+
+    return make
+
+
+def _per_rank(c: Context, tokens: Array) -> Array:
+    """Tokens of every rank of the stage, `[…, stage]`: an attention-DP rank's tokens are sliced over its tp ranks."""
+    array = np.asarray(tokens, dtype=float) / c.layout.tp
+    shape = (*array.shape[:-1], c.layout.dp)
+    return np.repeat(np.broadcast_to(array, shape), c.layout.tp, axis=-1)
+
+
+def _cells_to_ranks(c: Context, cells: Array) -> Array:
+    """`[…, ep]` to `[…, stage]`: every rank of a cell holds a slice of its experts, and needs their rows."""
+    return cells if c.layout.expert_tp == 1 else np.repeat(cells, c.layout.expert_tp, axis=-1)
