@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,8 @@ class Load:
     pairs_window: Array
     chunk_kv_window: Array
     decode_kv_window: Array
+    continued: Array = field(default_factory=lambda: np.zeros(1))
+    """Chunks that are the first part of a prompt split over two micro-batches: the second part makes the logits."""
 
     @property
     def tokens(self) -> Array:
@@ -50,7 +52,7 @@ class Load:
     @property
     def sequences(self) -> Array:
         """Requests, each of which needs a row of logits."""
-        return self.chunks + self.decodes
+        return self.chunks + self.decodes - self.continued
 
     def map(self, change: Callable[[Array], Array]) -> Load:
         """The load with `change(array)` for every field."""
@@ -92,12 +94,9 @@ def halves(load: Load) -> tuple[Load, Load]:
     Odd decode tokens go to the first half, odd prompt tokens to the second. Sums are split in proportion; a chunk that
     is split counts in both.
     """
-    first_decodes = np.ceil(load.decodes / 2)
-    first_tokens = np.floor(load.chunk_tokens / 2)
-    return (
-        _share(load, first_decodes, first_tokens),
-        _share(load, load.decodes - first_decodes, load.chunk_tokens - first_tokens),
-    )
+    decodes, tokens = np.ceil(load.decodes / 2), np.floor(load.chunk_tokens / 2)
+    first, second = _share(load, decodes, tokens), _share(load, load.decodes - decodes, load.chunk_tokens - tokens)
+    return replace(first, continued=first.chunks + second.chunks - load.chunks), second
 
 
 def _share(load: Load, decodes: Array, tokens: Array) -> Load:

@@ -4,60 +4,69 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from moec.backends.fast.pricing import Price, Pricing
+from moec.backends.fast.pricing import Item, Price, Pricing
 from moec.compiler.kernels import Array
-from moec.compiler.lower.program import Program, Situation, Template, TemplateBlock
+from moec.compiler.lower.program import Program, Situation, TemplateBlock
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
-    """A block: what a rank does before, between and after its exchanges, and the exchanges; `repeat` times."""
+class Stage:
+    """A pipeline stage as a sum: `weight` times the slowest rank's price, for every term; then what ranks do on their
+    own after the last exchange, `rest`, which goes on into the next stage.
+    """
 
-    repeat: int
-    local: tuple[Price, ...]
-    exchange: tuple[Price, ...]
-    first_rank: int
-
-
-def parts_of(program: Program, pricing: Pricing) -> tuple[Part, ...]:
-    """The program's blocks, cut at their exchanges."""
-    return tuple(_part(block, pricing) for block in program.blocks)
+    terms: tuple[tuple[int, Price], ...]
+    rest: Price
 
 
-def _part(block: TemplateBlock, pricing: Pricing) -> Part:
-    local: list[list[Template]] = [[]]
-    exchange: list[Template] = []
+def stages_of(program: Program, pricing: Pricing) -> tuple[Stage, ...]:
+    """The program's pipeline stages, cut at the exchanges that couple ranks."""
+    firsts = sorted({block.first_rank for block in program.blocks})
+    stages: list[Stage] = []
+    pending: list[Item] = []
+    for first in firsts:
+        terms: list[tuple[int, list[Item]]] = []
+        for block in (b for b in program.blocks if b.first_rank == first):
+            more, pending = _cut(block, pending)
+            terms += more
+        merged = _merge(terms) if program.context.layout.dp == 1 else terms
+        stages.append(Stage(tuple((weight, pricing.of(items)) for weight, items in merged), pricing.of(pending)))
+    return tuple(stages)
+
+
+def _cut(block: TemplateBlock, pending: list[Item]) -> tuple[list[tuple[int, list[Item]]], list[Item]]:
+    """The terms of a block that follows `pending` work of each rank, and the work that is pending after it."""
+    runs: list[list[Item]] = [[]]
+    exchanges: list[Item] = []
     for t in block.templates:
         if t.couples:
-            exchange.append(t)
-            local.append([])
+            exchanges.append(Item(block, t, 1))
+            runs.append([])
         else:
-            local[-1].append(t)
-    prices = tuple(pricing.of(block, tuple(ts)) for ts in local)
-    return Part(block.repeat, prices, tuple(pricing.of(block, (t,)) for t in exchange), block.first_rank)
+            runs[-1].append(Item(block, t, 1))
+    if not exchanges:
+        return [], [*pending, *(Item(block, t, block.repeat) for t in block.templates)]
+    terms = [(1, [*pending, *runs[0]]), (block.repeat - 1, [*runs[-1], *runs[0]])]
+    terms += [(block.repeat, run) for run in runs[1:-1]] + [(block.repeat, [x]) for x in exchanges]
+    return [(weight, items) for weight, items in terms if weight and items], runs[-1]
 
 
-def run_chain(parts: tuple[Part, ...], s: Situation) -> tuple[Array, list[Array]]:
-    """Time of the iteration `[…]`, and the time at which each pipeline stage is done, cumulative `[…]`."""
-    total: Array = np.zeros(1, dtype=np.int64)
-    since: Array = np.zeros((1, 1), dtype=np.int64)
+def _merge(terms: list[tuple[int, list[Item]]]) -> list[tuple[int, list[Item]]]:
+    """One term: with one attention-DP rank nobody waits for anybody."""
+    items = [Item(i.block, i.template, i.weight * weight) for weight, group in terms for i in group]
+    return [(1, items)] if items else []
+
+
+def run_chain(stages: tuple[Stage, ...], s: Situation) -> list[Array]:
+    """The time at which each pipeline stage is done, cumulative, `[…]`."""
     done: list[Array] = []
-    for i, part in enumerate(parts):
-        total, since = _run_part(part, s, total, since)
-        if i + 1 == len(parts) or parts[i + 1].first_rank != part.first_rank:
-            done.append(total + since.max(axis=-1))
-    return done[-1], done
+    total: Array | int = 0
+    for stage in stages:
+        for weight, price in stage.terms:
+            total = total + weight * _slowest(price(s))
+        done.append(total + _slowest(stage.rest(s)))
+    return done
 
 
-def _run_part(part: Part, s: Situation, total: Array, since: Array) -> tuple[Array, Array]:
-    """`since`: each rank's time since all of them were together, at `total`."""
-    local = [price(s) for price in part.local]
-    if not part.exchange:
-        return total, since + part.repeat * local[0]
-    exchange = [price(s)[..., 0] for price in part.exchange]
-    inner = sum((x.max(axis=-1) for x in local[1:-1]), sum(exchange[1:], exchange[0]))
-    total = total + (since + local[0]).max(axis=-1) + part.repeat * inner
-    if part.repeat > 1:
-        total = total + (part.repeat - 1) * (local[-1] + local[0]).max(axis=-1)
-    return total, local[-1]
+def _slowest(time: Array) -> Array:
+    return time[..., 0] if time.shape[-1] == 1 else time.max(axis=-1)

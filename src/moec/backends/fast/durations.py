@@ -40,7 +40,11 @@ def work_ns(work: Work, graph: Graph, block: Block, net: TwoTier, device: Device
 def alltoall_whole(work: AllToAll, members: Array, net: TwoTier) -> Array:
     """The duration of an all-to-all, `[…, repeat, subsets]`."""
     pairs = work.pairs
-    moved = pairs.bytes.sum(axis=(-1, -2)) if isinstance(pairs, Dense) else pairs.sent.sum(axis=-1) * pairs.share.any(axis=-1)
+    moved = (
+        pairs.bytes.sum(axis=(-1, -2))
+        if isinstance(pairs, Dense)
+        else pairs.sent.sum(axis=-1) * pairs.share.any(axis=-1)
+    )
     return whole(alltoall_ns(pairs, members, net), moved)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
 from functools import partial
 
 import numpy as np
@@ -19,8 +19,34 @@ from moec.compiler.lower.context import Context
 from moec.compiler.lower.program import Situation, Template, TemplateBlock
 from moec.compiler.routing.base import Expected
 
+NOTHING: Array = np.zeros(1, dtype=np.int64)
+
+COUNTS: dict[str, Callable[[Situation], Array]] = {
+    "tokens": lambda s: s.load.tokens,
+    "sequences": lambda s: s.load.sequences,
+    "decodes": lambda s: s.load.decodes,
+    "total": lambda s: s.totals[..., None],
+}
+"""The counts that times are tabulated over."""
+
 Price = Callable[[Situation], Array]
 """From a lane's situation to whole nanoseconds, `[…, dp]` or `[…, 1]`."""
+
+Key = tuple[str, int, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Item:
+    """A template of a block, `weight` times."""
+
+    block: TemplateBlock
+    template: Template
+    weight: int
+
+    @property
+    def key(self) -> Key:
+        """Equal for ops that take equally long: same name, lane and pipeline stage."""
+        return (self.template.name, self.template.lane, self.block.first_rank)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,22 +56,24 @@ class Pricing:
     context: Context
     net: TwoTier
     groups: dict[str, NDArray[np.int64]]
+    memo: dict[Key, tuple[Situation, Array]] = field(default_factory=dict)
 
-    def of(self, block: TemplateBlock, templates: tuple[Template, ...]) -> Price:
-        """The summed duration of `templates`, all of one lane and one block."""
-        tables: list[tuple[str, Table]] = []
-        for follows in ("tokens", "sequences", "total"):
-            group = tuple(t for t in templates if t.follows == follows)
-            if group:
-                tables.append((follows, Table(partial(self._tabulate, block, group))))
-        rest = tuple(t for t in templates if t.follows == "load")
+    def of(self, items: Sequence[Item]) -> Price:
+        """The weighted sum of the items' durations; all belong to one lane."""
+        tables = [
+            (count, Table(partial(self._tabulate, group)))
+            for follows, count in COUNTS.items()
+            if (group := [i for i in items if i.template.follows == follows])
+        ]
+        rest = _grouped([i for i in items if i.template.follows not in COUNTS])
 
         def price(s: Situation) -> Array:
-            time: Array = np.zeros((1,), dtype=np.int64)
-            for follows, table in tables:
-                time = time + _look_up(follows, table, s)
-            for t in rest:
-                time = time + self.duration(block, t, s)
+            time = NOTHING
+            for count, table in tables:
+                time = time + table.at(count(s))
+            for item in rest:
+                if item.template.follows == "load" or s.load.chunk_tokens.any():
+                    time = time + item.weight * self._now(item, s)
             return time
 
         return price
@@ -57,27 +85,36 @@ class Pricing:
             case Compute():
                 return work.cost.time_ns[..., 0, :]
             case Collective():
-                spans = whole(collective_ns(work.kind, work.bytes, self.groups[work.group] + first, self.net), work.bytes)
-                return spans[..., 0, :] if work.group == "tp" else spans[..., 0, :].max(axis=-1, keepdims=True)
+                members = self.groups[work.group] + first
+                spans = whole(collective_ns(work.kind, work.bytes, members, self.net), work.bytes)[..., 0, :]
+                return spans if work.group == "tp" else spans.max(axis=-1, keepdims=True)
             case AllToAll():
                 return alltoall_whole(work, self.groups[work.group] + first, self.net)[..., 0, :]
             case SendRecv():
                 senders = (block.first_rank + np.arange(block.ranks)) * self.context.layout.tp
-                crosses = senders // self.net.per_node != (senders + self.context.layout.stage) // self.net.per_node
+                receivers = senders + self.context.layout.stage
+                crosses = senders // self.net.per_node != receivers // self.net.per_node
                 return whole(sendrecv_ns(work.bytes, crosses, self.net), work.bytes)[..., 0, :]
             case Transfer():
                 return whole(transfer_ns(work.bytes, self.context.device), work.bytes)[..., 0, :]
 
-    def _tabulate(self, block: TemplateBlock, templates: tuple[Template, ...], counts: Array) -> Array:
+    def _now(self, item: Item, s: Situation) -> Array:
+        """The duration, remembered as long as the situation lasts: layers of several blocks share their attention."""
+        known = self.memo.get(item.key)
+        if known is None or known[0] is not s:
+            known = self.memo[item.key] = (s, self.duration(item.block, item.template, s))
+        return known[1]
+
+    def _tabulate(self, items: Sequence[Item], counts: Array) -> Array:
         """`[counts, 1 or dp]`."""
         law = self.context.law
         zero = np.zeros((len(counts), 1))
         load = Load(zero, zero, zero, zero, counts[:, None].astype(float), zero, zero, zero, zero, zero)
-        needs_law = law is not None and templates[0].follows == "total"
+        needs_law = law is not None and items[0].template.follows == "total"
         s = Situation(load, counts.astype(float), expected=law.expected(counts) if needs_law and law else None)
         rows: Array = zero.astype(np.int64)
-        for t in templates:
-            rows = rows + self.duration(block, t, s)
+        for item in items:
+            rows = rows + item.weight * self.duration(item.block, item.template, s)
         return rows
 
 
@@ -99,7 +136,10 @@ class ExpectedTable:
         return Expected(*(f[index] for f in self._fields))
 
 
-def _look_up(follows: str, table: Table, s: Situation) -> Array:
-    if follows == "total":
-        return table.at(s.totals)[..., None]
-    return table.at(s.load.tokens if follows == "tokens" else s.load.sequences)
+def _grouped(items: Sequence[Item]) -> list[Item]:
+    """Equal ops as one, their weights summed."""
+    by_key: dict[Key, Item] = {}
+    for item in items:
+        before = by_key.get(item.key)
+        by_key[item.key] = Item(item.block, item.template, item.weight + (before.weight if before else 0))
+    return list(by_key.values())

@@ -18,6 +18,9 @@ NORM_PASSES = 4
 """A fused residual-add and RMS norm reads the branch and the residual and writes the residual and the normed state."""
 
 
+NONE = np.zeros((1, 1))
+
+
 def attend(lane: Lane, context: Context, *, full: bool) -> None:
     """Norm, projections, attention and the output projection's reduction; `full` is false in sliding-window layers."""
     span = context.experiment.span("model.attention")
@@ -45,14 +48,10 @@ def tp_all_reduce(context: Context, s: Situation) -> Work:
     return Collective("all_reduce", "tp", np.asarray(s.load.tokens, dtype=float)[..., None, :] * width)
 
 
-def linear(
-    context: Context, rows: np.ndarray, n: int, k: int, *, batch: int = 1, replicas: int = 1
-) -> Work:
+def linear(context: Context, rows: np.ndarray, n: int, k: int, *, batch: int = 1, replicas: int = 1) -> Work:
     """A product of `rows` `[…, dp]` tokens with a [k, n] weight."""
     dtype = context.model.dtype
-    return context.compute(
-        Gemm(context.spread(rows), n, k, dtype.weights, dtype.activations, batch), replicas=replicas
-    )
+    return context.compute(Gemm(context.spread(rows), n, k, dtype.weights, dtype.activations, batch), replicas=replicas)
 
 
 def _gqa(lane: Lane, c: Context, a: Gqa, *, windowed: bool) -> None:
@@ -75,16 +74,21 @@ def _gqa(lane: Lane, c: Context, a: Gqa, *, windowed: bool) -> None:
 
 
 def _gqa_kernel(c: Context, a: Gqa, load: Load, heads: int, kv_heads: int, windowed: bool) -> Attention:
-    pairs, chunk_kv, decode_kv = (
-        (load.pairs_window, load.chunk_kv_window, load.decode_kv_window)
-        if windowed
-        else (load.pairs, load.chunk_kv, load.decode_kv)
-    )
-    longest = np.minimum(load.decode_max, a.window) if windowed and a.window else load.decode_max
-    counts = (load.chunks, load.chunk_tokens, pairs, chunk_kv, load.decodes, decode_kv, longest)
     dtype = c.model.dtype
     return Attention(
-        *(c.spread(x) for x in counts), heads, kv_heads, a.head_dim, a.head_dim, dtype.kv_cache, dtype.activations
+        chunks=c.spread(load.chunks),
+        chunk_tokens=c.spread(load.chunk_tokens),
+        pairs=c.spread(load.pairs_window if windowed else load.pairs),
+        chunk_kv=c.spread(load.chunk_kv_window if windowed else load.chunk_kv),
+        decodes=c.spread(load.decodes),
+        decode_kv=c.spread(load.decode_kv_window if windowed else load.decode_kv),
+        decode_max=c.spread(np.minimum(load.decode_max, a.window) if windowed and a.window else load.decode_max),
+        heads=heads,
+        kv_heads=kv_heads,
+        qk_dim=a.head_dim,
+        v_dim=a.head_dim,
+        kv_cache=dtype.kv_cache,
+        activations=dtype.activations,
     )
 
 
@@ -104,26 +108,47 @@ def _mla(lane: Lane, c: Context, a: Mla) -> None:
         lane.add("kv_a_proj", lambda s: linear(c, s.load.tokens, latent, hidden, replicas=tp), "tokens", span=span)
     lane.add("rope", lambda s: c.compute(Elementwise(c.spread(s.load.tokens) * moved)), "tokens", span=span)
     expanded = heads * (a.nope_dim + a.v_dim)
-    lane.add("kv_b_proj", lambda s: linear(c, s.load.chunk_kv, expanded, a.kv_rank), "load", span=span)
-    lane.add("prefill_attention", lambda s: c.compute(_mla_prefill(c, a, s.load, heads)), "load", span=span)
-    lane.add("q_absorb", lambda s: linear(c, s.load.decodes, a.kv_rank, a.nope_dim, batch=heads), "load", span=span)
+    lane.add("kv_b_proj", lambda s: linear(c, s.load.chunk_kv, expanded, a.kv_rank), "chunks", span=span)
+    lane.add("prefill_attention", lambda s: c.compute(_mla_prefill(c, a, s.load, heads)), "chunks", span=span)
+    lane.add("q_absorb", lambda s: linear(c, s.load.decodes, a.kv_rank, a.nope_dim, batch=heads), "decodes", span=span)
     lane.add("decode_attention", lambda s: c.compute(_mla_decode(c, a, s.load, heads)), "load", span=span)
-    lane.add("v_absorb", lambda s: linear(c, s.load.decodes, a.v_dim, a.kv_rank, batch=heads), "load", span=span)
+    lane.add("v_absorb", lambda s: linear(c, s.load.decodes, a.v_dim, a.kv_rank, batch=heads), "decodes", span=span)
     lane.add("o_proj", lambda s: linear(c, s.load.tokens, hidden, heads * a.v_dim), "tokens", span=span)
 
 
 def _mla_prefill(c: Context, a: Mla, load: Load, heads: int) -> Attention:
-    none = np.zeros(1)
-    counts = (load.chunks, load.chunk_tokens, load.pairs, load.chunk_kv, none, none, none)
     act = c.model.dtype.activations  # the expanded keys and values are activations, not cache entries
-    return Attention(*(c.spread(x) for x in counts), heads, heads, a.nope_dim + a.rope_dim, a.v_dim, act, act)
+    return Attention(
+        chunks=c.spread(load.chunks),
+        chunk_tokens=c.spread(load.chunk_tokens),
+        pairs=c.spread(load.pairs),
+        chunk_kv=c.spread(load.chunk_kv),
+        decodes=NONE,
+        decode_kv=NONE,
+        decode_max=NONE,
+        heads=heads,
+        kv_heads=heads,
+        qk_dim=a.nope_dim + a.rope_dim,
+        v_dim=a.v_dim,
+        kv_cache=act,
+        activations=act,
+    )
 
 
 def _mla_decode(c: Context, a: Mla, load: Load, heads: int) -> Attention:
-    none = np.zeros(1)
-    counts = (none, none, none, none, load.decodes, load.decode_kv, load.decode_max)
-    dtype = c.model.dtype
     return Attention(
-        *(c.spread(x) for x in counts), heads, 1, a.kv_rank + a.rope_dim, a.kv_rank, dtype.kv_cache, dtype.activations,
+        chunks=NONE,
+        chunk_tokens=NONE,
+        pairs=NONE,
+        chunk_kv=NONE,
+        decodes=c.spread(load.decodes),
+        decode_kv=c.spread(load.decode_kv),
+        decode_max=c.spread(load.decode_max),
+        heads=heads,
+        kv_heads=1,
+        qk_dim=a.kv_rank + a.rope_dim,
+        v_dim=a.kv_rank,
+        kv_cache=c.model.dtype.kv_cache,
+        activations=c.model.dtype.activations,
         latent=True,
-    )  # fmt: skip
+    )

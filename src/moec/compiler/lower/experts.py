@@ -49,7 +49,9 @@ def mixture(lane: Lane, c: Context, moe: Moe, layers: Layers) -> None:
 
 def _router(lane: Lane, c: Context, moe: Moe) -> int:
     span, tp = c.experiment.span("model.moe"), c.layout.tp
-    lane.add("router", lambda s: linear(c, s.load.tokens, moe.experts, c.model.hidden, replicas=tp), "tokens", span=span)
+    lane.add(
+        "router", lambda s: linear(c, s.load.tokens, moe.experts, c.model.hidden, replicas=tp), "tokens", span=span
+    )
     scores = 2 * moe.experts * DTYPE_BYTES["fp32"]  # read for the softmax, read again for the top-k
     return lane.add(
         "top_k", lambda s: c.compute(Elementwise(c.spread(s.load.tokens) * scores), replicas=tp), "tokens", span=span
@@ -73,7 +75,9 @@ def _experts(c: Context, moe: Moe, s: Situation, layers: Layers) -> Work:
         return c.compute(kernel(rows.astype(float), active.astype(float)))
     e = s.expected
     assert e is not None, "a mixture needs routing"
-    mean, slow = (kernel(r[..., None, None], a[..., None, None]) for r, a in ((e.rows, e.active), (e.rows_max, e.active_max)))
+    mean, slow = (
+        kernel(r[..., None, None], a[..., None, None]) for r, a in ((e.rows, e.active), (e.rows_max, e.active_max))
+    )
     return c.compute(mean, straggler=slow)
 
 
@@ -93,11 +97,15 @@ def _dispatch(lane: Lane, c: Context, layers: Layers) -> int:
         return lane.last
     match plan.method:
         case "alltoall":
-            return lane.add("dispatch", _alltoall(c, layers, wire, back=False), "load", stream="comm", span=span, couples=True)
+            return lane.add(
+                "dispatch", _alltoall(c, layers, wire, back=False), "load", stream="comm", span=span, couples=True
+            )
         case "allgather_reducescatter" | "allreduce":
             if c.layout.dp == 1:
                 return lane.last
-            return lane.add("dispatch", _gathered("all_gather", "dp", wire), "total", stream="comm", span=span, couples=True)
+            return lane.add(
+                "dispatch", _gathered("all_gather", "dp", wire), "total", stream="comm", span=span, couples=True
+            )
         case other:
             assert_never(other)
 
@@ -111,15 +119,21 @@ def _combine(lane: Lane, c: Context, layers: Layers) -> int:
         return lane.last
     match plan.method:
         case "alltoall":
-            return lane.add("combine", _alltoall(c, layers, wire, back=True), "load", stream="comm", span=span, couples=True)
+            return lane.add(
+                "combine", _alltoall(c, layers, wire, back=True), "load", stream="comm", span=span, couples=True
+            )
         case "allgather_reducescatter":
             if c.layout.dp == 1:
                 return lane.last
-            return lane.add("combine", _gathered("reduce_scatter", "dp", wire), "total", stream="comm", span=span, couples=True)
+            return lane.add(
+                "combine", _gathered("reduce_scatter", "dp", wire), "total", stream="comm", span=span, couples=True
+            )
         case "allreduce":
             if c.layout.dp == 1:
                 return lane.last
-            return lane.add("combine", _gathered("all_reduce", "stage", wire), "total", stream="comm", span=span, couples=True)
+            return lane.add(
+                "combine", _gathered("all_reduce", "stage", wire), "total", stream="comm", span=span, couples=True
+            )
         case other:
             assert_never(other)
 

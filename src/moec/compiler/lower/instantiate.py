@@ -43,15 +43,6 @@ def lanes_of(program: Program, load: Load) -> tuple[Load, ...]:
     return halves(load) if program.lanes == 2 else (load,)
 
 
-def skeleton(program: Program, lanes: Sequence[Situation]) -> Graph:
-    """The graph with every op in its place, also those that have nothing to do: only its structure counts."""
-    blocks = tuple(
-        Block(b.name, b.repeat, tuple(_op(t, t.make(lanes[t.lane]), t.deps, t.enters) for t in b.templates), b.exits, b.first_rank, b.ranks)
-        for b in program.blocks
-    )
-    return Graph(program.world, program.groups, blocks, program.lanes)
-
-
 def _situation(c: Context, load: Load, mode: Mode, draw: int) -> Situation:
     totals = c.total(load.tokens)
     if c.law is None:

@@ -1,0 +1,49 @@
+"""The serving loop's timer is the full evaluation, to the nanosecond."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.cases import MODELS, experiment, program, random_batch
+
+from moec.backends.fast.backend import FastBackend
+from moec.compiler.batch import Load, load_of
+from moec.compiler.lower import lower
+from moec.dsl.schema import FastOptions, Routing, Zipf
+
+PLANS = [dict(tp=1, dp=1), dict(tp=1, dp=4), dict(tp=2, dp=2), dict(tp=2, dp=3), dict(tp=2, dp=2, pp=2), dict(tp=4, dp=1)]
+
+
+def stacked(loads: list[Load]) -> Load:
+    return Load(*(np.stack(column) for column in zip(*([getattr(x, f) for f in Load.__slots__] for x in loads), strict=True)))
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("plan", PLANS, ids=str)
+@pytest.mark.parametrize("overlap", ["none", "two_batch", "shared_expert"])
+@pytest.mark.parametrize("method", ["alltoall", "allgather_reducescatter", "allreduce"])
+def test_steps_equal_full_evaluation(model: str, plan: dict[str, int], overlap: str, method: str) -> None:
+    moe = MODELS[model].moe
+    if (moe is None and (overlap != "none" or method != "alltoall")) or (overlap == "shared_expert" and not (moe and moe.shared)):
+        pytest.skip("the plan has no meaning for this model")
+    if moe and moe.experts % (plan["tp"] * plan["dp"]):
+        pytest.skip("experts do not divide")
+    e = experiment(MODELS[model], **plan, overlap=overlap, method=method, routing=Routing(Zipf(0.8), "shuffled", 1))
+    built, backend = program(e), FastBackend.of(e)
+    window = 128 if model == "windowed" else None
+    rng = np.random.default_rng(7)
+    loads = [load_of(random_batch(rng, plan["dp"], prompts=p), window) for p in (0.5, 0.0, 0.2)]
+    full = [int(backend.run(lower(built, load)).makespan_ns) for load in loads]
+    steps = backend.steps(built.context).times(stacked(loads))
+    assert steps.latency_ns.tolist() == full
+    assert steps.stage_ns.sum(axis=-1).tolist() == full
+
+
+def test_drawn_steps_draw_anew_and_repeat_with_the_seed() -> None:
+    e = experiment(MODELS["mixture"], dp=4)
+    e = type(e)(**{**{f: getattr(e, f) for f in e.__slots__}, "backend": FastOptions("drawn")})
+    built, backend = program(e), FastBackend.of(e)
+    load = stacked([load_of(random_batch(np.random.default_rng(0), 4))] * 3)
+    first, second = (backend.steps(built.context).times(load).latency_ns.tolist() for _ in range(2))
+    assert first == second
+    assert len(set(first)) > 1
