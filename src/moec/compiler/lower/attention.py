@@ -8,10 +8,11 @@ import numpy as np
 
 from moec.compiler.batch import Load
 from moec.compiler.graph import Collective, Work
-from moec.compiler.kernels import Attention, Elementwise, Gemm
+from moec.compiler.kernels import Array, Attention, Elementwise, Gemm
 from moec.compiler.lower.context import Context
 from moec.compiler.lower.lane import Lane
 from moec.compiler.lower.program import Situation
+from moec.compiler.parameters import Kind, weight_dtype
 from moec.dsl.schema import DTYPE_BYTES, Gqa, Mla
 
 NORM_PASSES = 4
@@ -48,10 +49,21 @@ def tp_all_reduce(context: Context, s: Situation) -> Work:
     return Collective("all_reduce", "tp", np.asarray(s.load.tokens, dtype=float)[..., None, :] * width)
 
 
-def linear(context: Context, rows: np.ndarray, n: int, k: int, *, batch: int = 1, replicas: int = 1) -> Work:
-    """A product of `rows` `[…, dp]` tokens with a [k, n] weight."""
-    dtype = context.model.dtype
-    return context.compute(Gemm(context.spread(rows), n, k, dtype.weights, dtype.activations, batch), replicas=replicas)
+def linear(
+    context: Context,
+    rows: Array,
+    n: int,
+    k: int,
+    *,
+    kind: Kind = "attention",
+    batch: int = 1,
+    replicas: int = 1,
+    unpacked: bool = False,
+) -> Work:
+    """A product of `rows` `[…, dp]` tokens with a [k, n] weight of `kind`, or with its 16-bit copy if `unpacked`."""
+    activations = context.model.dtype.activations
+    weights = activations if unpacked else weight_dtype(context.model, kind)
+    return context.compute(Gemm(context.spread(rows), n, k, weights, activations, batch), replicas=replicas)
 
 
 def _gqa(lane: Lane, c: Context, a: Gqa, *, windowed: bool) -> None:
@@ -93,7 +105,10 @@ def _gqa_kernel(c: Context, a: Gqa, load: Load, heads: int, kv_heads: int, windo
 
 
 def _mla(lane: Lane, c: Context, a: Mla) -> None:
-    """Chunks expand keys and values per head; decode tokens attend to the latent itself (weights absorbed)."""
+    """Chunks expand keys and values per head; decode tokens attend to the latent itself.
+
+    The absorbed halves of kv_b are kept as 16-bit copies (vLLM's MLA backends unpack them after loading).
+    """
     span = c.experiment.span("model.attention")
     heads, tp, hidden = a.heads // c.layout.tp, c.layout.tp, c.model.hidden
     q_width, latent = a.nope_dim + a.rope_dim, a.kv_rank + a.rope_dim
@@ -110,9 +125,19 @@ def _mla(lane: Lane, c: Context, a: Mla) -> None:
     expanded = heads * (a.nope_dim + a.v_dim)
     lane.add("kv_b_proj", lambda s: linear(c, s.load.chunk_kv, expanded, a.kv_rank), "chunks", span=span)
     lane.add("prefill_attention", lambda s: c.compute(_mla_prefill(c, a, s.load, heads)), "chunks", span=span)
-    lane.add("q_absorb", lambda s: linear(c, s.load.decodes, a.kv_rank, a.nope_dim, batch=heads), "decodes", span=span)
+    lane.add(
+        "q_absorb",
+        lambda s: linear(c, s.load.decodes, a.kv_rank, a.nope_dim, batch=heads, unpacked=True),
+        "decodes",
+        span=span,
+    )
     lane.add("decode_attention", lambda s: c.compute(_mla_decode(c, a, s.load, heads)), "load", span=span)
-    lane.add("v_absorb", lambda s: linear(c, s.load.decodes, a.v_dim, a.kv_rank, batch=heads), "decodes", span=span)
+    lane.add(
+        "v_absorb",
+        lambda s: linear(c, s.load.decodes, a.v_dim, a.kv_rank, batch=heads, unpacked=True),
+        "decodes",
+        span=span,
+    )
     lane.add("o_proj", lambda s: linear(c, s.load.tokens, hidden, heads * a.v_dim), "tokens", span=span)
 
 

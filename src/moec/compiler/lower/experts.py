@@ -15,7 +15,8 @@ from moec.compiler.lower.context import Context, wire_bytes
 from moec.compiler.lower.ffn import mlp
 from moec.compiler.lower.lane import Lane
 from moec.compiler.lower.program import Situation
-from moec.dsl.schema import DTYPE_BYTES, Dtype, Moe
+from moec.compiler.parameters import weight_dtype
+from moec.dsl.schema import DTYPE_BYTES, Moe
 
 Layers = NDArray[np.int64]
 """Which MoE layers (counted from the first) an op stands for, one per repeat of its block."""
@@ -50,7 +51,10 @@ def mixture(lane: Lane, c: Context, moe: Moe, layers: Layers) -> None:
 def _router(lane: Lane, c: Context, moe: Moe) -> int:
     span, tp = c.experiment.span("model.moe"), c.layout.tp
     lane.add(
-        "router", lambda s: linear(c, s.load.tokens, moe.experts, c.model.hidden, replicas=tp), "tokens", span=span
+        "router",
+        lambda s: linear(c, s.load.tokens, moe.experts, c.model.hidden, kind="router", replicas=tp),
+        "tokens",
+        span=span,
     )
     scores = 2 * moe.experts * DTYPE_BYTES["fp32"]  # read for the softmax, read again for the top-k
     return lane.add(
@@ -67,7 +71,7 @@ def _experts(c: Context, moe: Moe, s: Situation, layers: Layers) -> Work:
     dtype, width = c.model.dtype, moe.intermediate // c.layout.expert_tp
 
     def kernel(rows: Array, active: Array) -> ExpertFfn:
-        weights: Dtype = dtype.experts or dtype.weights
+        weights = weight_dtype(c.model, "routed_experts")
         return ExpertFfn(rows, active, c.model.hidden, width, moe.gated, weights, dtype.activations)
 
     if s.drawn is not None:

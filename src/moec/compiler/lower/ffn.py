@@ -60,7 +60,9 @@ def head(lane: Lane, c: Context) -> None:
     span, vocab = c.experiment.span("model.vocab"), c.model.vocab
     lane.add("final_norm", lambda s: norm(c, s), "tokens", span=span)
     split = -(-vocab // c.layout.tp)
-    lane.add("lm_head", lambda s: linear(c, s.load.sequences, split, c.model.hidden), "sequences", span=span)
+    lane.add(
+        "lm_head", lambda s: linear(c, s.load.sequences, split, c.model.hidden, kind="head"), "sequences", span=span
+    )
     if c.layout.tp > 1:
         lane.add("logits_all_gather", lambda s: _logits(c, s), "sequences", stream="comm", span=span)
     moved = SAMPLING_PASSES * vocab * DTYPE_BYTES["fp32"]

@@ -1,0 +1,1 @@
+"""Which expert sits in which slot of which rank."""

@@ -1,0 +1,40 @@
+"""One draw of every layer's routing: `drawn` mode."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moec.compiler.placement.slots import Slots
+from moec.compiler.routing.base import Drawn
+from moec.compiler.routing.cells import counts_of, slots_of
+from moec.compiler.routing.race import Gate, draw
+from moec.compiler.routing.seeds import DRAWS, generator
+
+Ints = NDArray[np.int64]
+
+
+def draw_layers(
+    gate: Gate, weights: NDArray[np.float64], slots: Slots, tokens_per_source: Ints, key: tuple[int, int]
+) -> Drawn:
+    """Sample every layer for the given tokens of each source `[sources]`; `key` is (seed, iteration).
+
+    `weights` `[layers, experts]`. Layers have independent streams, so a layer's draw does not depend on the others.
+    """
+    seed, iteration = key
+    tokens, sources = int(tokens_per_source.sum()), len(tokens_per_source)
+    source = np.repeat(np.arange(sources), tokens_per_source)
+    layers, cells = len(weights), slots.cells
+    counts = np.zeros((layers, gate.experts), dtype=np.int64)
+    per_slot = np.zeros((layers, slots.expert.shape[1]), dtype=np.int64)
+    hits = np.zeros((layers, sources, cells), dtype=np.int64)
+    visits = np.zeros((layers, sources, cells), dtype=np.int64)
+    for layer in range(layers):
+        rng = generator(seed, DRAWS, iteration, layer)
+        first = rng.integers(0, 1 << 30, gate.experts)
+        chosen = draw(gate, weights[layer], tokens, rng)
+        slot = slots_of(chosen, slots, layer, np.arange(tokens)[:, None] + first[chosen])
+        per_slot[layer], hits[layer], visits[layer] = counts_of(slot, slots, source, sources)
+        np.add.at(counts[layer], slots.expert[layer], per_slot[layer])
+    by_cell = per_slot.reshape(layers, cells, slots.per_cell)
+    return Drawn(counts, by_cell.sum(axis=2), (by_cell > 0).sum(axis=2), hits, visits)

@@ -1,0 +1,98 @@
+"""The routing law of an experiment: who is chosen, where they sit, and what a number of tokens does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moec.compiler.kernels import Array
+from moec.compiler.layout import layout_of
+from moec.compiler.parameters import is_moe_layer
+from moec.compiler.placement.registry import place
+from moec.compiler.placement.slots import Slots
+from moec.compiler.routing.base import Drawn, Expected
+from moec.compiler.routing.drawn import draw_layers
+from moec.compiler.routing.expected import Curves, balanced, curves
+from moec.compiler.routing.inclusion import inclusion
+from moec.compiler.routing.limited import limited_inclusion
+from moec.compiler.routing.moments import SlotLaw, slot_law
+from moec.compiler.routing.pool import Pool, chunk_means, draw_pool
+from moec.compiler.routing.popularity import weights
+from moec.compiler.routing.race import Gate, gate_of
+from moec.dsl.diagnostics import Diagnostic
+from moec.dsl.schema import Experiment
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RoutingLaw:
+    """One law, two modes. L MoE layers, E experts, S ranks of a stage, C = ep cells.
+
+    `moe_layers`: their numbers among all layers, from 0. `popularity` `[L, E]`: P(a token chooses the expert), rows
+    sum to top_k. `placement`: the slots. `weights` `[L, E]`: of the experts in the race.
+    """
+
+    gate: Gate
+    moe_layers: tuple[int, ...]
+    weights: Floats
+    popularity: Floats
+    placement: Slots
+    sources: int
+    seed: int
+    curves: Curves
+
+    def drawn(self, tokens_per_source: Array, iteration: int = 0) -> Drawn:
+        """Sample every layer for whole `tokens_per_source` `[S]`; the same iteration gives the same draw."""
+        tokens = np.asarray(tokens_per_source, dtype=np.int64)
+        if tokens.shape != (self.sources,) or tokens.min(initial=0) < 0:
+            raise ValueError(f"tokens of {self.sources} sources are needed, not {tokens_per_source!r}")
+        return draw_layers(self.gate, self.weights, self.placement, tokens, (self.seed, iteration))
+
+    def expected(self, tokens: Array) -> Expected:
+        """Means and expected maxima for token totals of any shape."""
+        return self.curves.at(tokens)
+
+
+def routing_law(experiment: Experiment) -> tuple[RoutingLaw | None, list[Diagnostic]]:
+    """The law of `experiment`, whose plan has been checked; None without experts, or with at least one error."""
+    model = experiment.model
+    if model.moe is None:
+        return None, []
+    layers = tuple(layer for layer in range(model.layers) if is_moe_layer(model, layer))
+    if not layers:
+        return None, []
+    gate = gate_of(model.moe)
+    seed = experiment.seed if experiment.routing.seed is None else experiment.routing.seed
+    table, found = weights(experiment, layers, gate)
+    if table is None:
+        return None, found
+    # Layers that are all alike are one law; the pool's tokens then all belong to it.
+    own = table[:1] if np.all(table == table[:1]) else table
+    cells = layout_of(experiment).ep
+    uniform = bool(np.all(table == table[:, :1]))
+    pool = draw_pool(gate, own, seed) if cells > 1 or (gate.limited and not uniform) else None
+    popularity = np.broadcast_to(_popularity(gate, own, pool), table.shape)
+    placement, more = place(experiment, popularity)
+    if placement is None:
+        return None, found + more
+    law = slot_law(gate, table, popularity, placement)
+    fast = _curves(law, placement, pool, seed)
+    sources = layout_of(experiment).stage
+    return RoutingLaw(gate, layers, table, popularity, placement, sources, seed, fast), found + more
+
+
+def _popularity(gate: Gate, table: Floats, pool: Pool | None) -> Floats:
+    if not gate.limited:
+        return inclusion(table, gate.top_k)
+    if pool is None:
+        return np.full(table.shape, gate.top_k / gate.experts)
+    return limited_inclusion(gate, table, *pool.counts(*table.shape))
+
+
+def _curves(law: SlotLaw, placement: Slots, pool: Pool | None, seed: int) -> Curves:
+    if pool is None or placement.cells == 1:
+        return balanced(law)
+    return curves(law, chunk_means(pool, placement, seed), seed)
