@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +53,104 @@ _SIZES: dict[str, float] = {
 UNITS: dict[str, tuple[float, Dimension]] = {
     "ns": (1e-9, TIME),
     "us": (1e-6, TIME),
+    "µs": (1e-6, TIME),
     "ms": (1e-3, TIME),
     "s": (1.0, TIME),
     "min": (60.0, TIME),
     **{u: (f, SIZE) for u, f in _SIZES.items()},
     **{f"{u}/s": (f, RATE) for u, f in _SIZES.items()},
-    **{f"{p}FLOPS": (f, COMPUTE) for p, f in _SI.items()},
+    "FLOPS": (1.0, COMPUTE),
+    **{f"{p}FLOPS": (f, COMPUTE) for p, f in (_SI | {"E": 1e18}).items()},
     "token": (1.0, TOKENS),
     "tokens": (1.0, TOKENS),
     "tokens/s": (1.0, TOKENS_PER_SECOND),
     "req/s": (1.0, REQUESTS_PER_SECOND),
     "W": (1.0, POWER),
+    "kW": (1e3, POWER),
     "J": (1.0, ENERGY),
 }
 """Unit -> (factor to SI, dimension). Bits and bytes are both sizes; a bit is an eighth of a byte."""
+
+
+def to_si(value: int | float, unit: str) -> int | float:
+    """`value` of `unit` in SI, rounded once: 66.9 TFLOPS is 66.9e12, not its neighbour."""
+    factor = UNITS[unit][0]
+    if factor == 1 or not math.isfinite(value):
+        return value
+    return float(Decimal(repr(value)) * Decimal(repr(factor)))
+
+
+_NAMES: dict[Dimension, str] = {
+    NUMBER: "a plain number",
+    TIME: "a time",
+    SIZE: "a size in bytes",
+    RATE: "a data rate",
+    COMPUTE: "a compute rate",
+    TOKENS: "a number of tokens",
+    REQUESTS_PER_SECOND: "a request rate",
+    TOKENS_PER_SECOND: "a token rate",
+    ENERGY: "an energy",
+    POWER: "a power",
+}
+
+EXAMPLES: dict[Dimension, str] = {
+    NUMBER: "8",
+    TIME: "2 us",
+    SIZE: "80 GB",
+    RATE: "450 GB/s",
+    COMPUTE: "989 TFLOPS",
+    TOKENS: "16 tokens",
+    REQUESTS_PER_SECOND: "10 req/s",
+    TOKENS_PER_SECOND: "500 tokens/s",
+    ENERGY: "3 J",
+    POWER: "700 W",
+}
+
+BASE: dict[Dimension, str] = {
+    TIME: "s",
+    SIZE: "B",
+    RATE: "B/s",
+    COMPUTE: "FLOPS",
+    TOKENS: "tokens",
+    REQUESTS_PER_SECOND: "req/s",
+    TOKENS_PER_SECOND: "tokens/s",
+    ENERGY: "J",
+    POWER: "W",
+}
+"""The unit of factor 1 of every dimension that has units."""
+
+
+def exact(value: int | float, dimension: Dimension) -> str:
+    """`value` in the handiest unit that loses nothing: `to_si` of the result is `value`."""
+    for unit in _SHOWN.get(dimension, ()):
+        number = float(f"{value / UNITS[unit][0]:.15g}")
+        if number >= 1 and to_si(number, unit) == value:
+            return f"{number:.15g} {unit}"
+    short = f"{value:.15g}"
+    return f"{short if float(short) == value else repr(value)} {BASE[dimension]}"
+
+
+_SHOWN: dict[Dimension, tuple[str, ...]] = {
+    TIME: ("min", "s", "ms", "us", "ns"),
+    SIZE: ("TB", "GB", "MB", "KB", "B"),
+    RATE: ("TB/s", "GB/s", "MB/s", "KB/s", "B/s"),
+    COMPUTE: ("PFLOPS", "TFLOPS", "GFLOPS", "FLOPS"),
+}
+
+
+def describe_dimension(dimension: Dimension) -> str:
+    """A dimension in a sentence: `a time`, `a data rate`, or its powers when it has no name."""
+    if dimension in _NAMES:
+        return _NAMES[dimension]
+    names = ("time", "size", "operations", "tokens", "requests", "energy")
+    powers = [f"{n}^{e}" if e != 1 else n for n, e in zip(names, dimension.exponents(), strict=True) if e]
+    return "a quantity of " + "·".join(powers)
+
+
+def shown(value: float, dimension: Dimension) -> str:
+    """A value in SI as a person writes it: `450 GB/s`, `2 us`, `16 tokens`, `0.9`."""
+    units = _SHOWN.get(dimension, (BASE[dimension],) if dimension in BASE else ())
+    for unit in units:
+        if abs(value) >= UNITS[unit][0] or unit == units[-1]:
+            return f"{value / UNITS[unit][0]:.6g} {unit}"
+    return f"{value:.6g}"

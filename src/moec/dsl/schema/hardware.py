@@ -22,12 +22,16 @@ class Compute:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A point-to-point link or a port into a switch."""
+    """A point-to-point link or a port into a switch.
+
+    The defaults are typical of the NVLink and PCIe links measured with NCCL (`docs/costs.md`): 0.37 to 0.59 of the data
+    sheet's bandwidth over all sizes, 0.7 to 1.5 us a step, 6 to 13 us to start.
+    """
 
     bandwidth: BytesPerSecond = spec("per direction, as the data sheet says", above=0)
     latency: Seconds = spec("of one step of a collective over this link", 1e-6, at_least=0)
-    efficiency: float = spec("share of the bandwidth that large messages reach", 1.0, above=0, at_most=1)
-    launch: Seconds = spec("fixed cost of starting one collective over this link", 0.0, at_least=0)
+    efficiency: float = spec("share of the bandwidth that messages reach", 0.55, above=0, at_most=1)
+    launch: Seconds = spec("fixed cost of starting one collective over this link", 7e-6, at_least=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,12 @@ class Device:
     llc: Bytes | None = spec("last-level cache", None, above=0)
     launch: Seconds = spec("launch of one kernel by the host, paid in eager execution", 5e-6, at_least=0)
     power: Watts | None = spec("board power", None, above=0)
+    streaming: float | None = spec(
+        "share of the memory bandwidth that long reads reach; the cost model's typical one when absent",
+        None,
+        above=0,
+        at_most=1,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,61 @@
+"""The LALR tables of `moe.lark`, made once per user and read back."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import lark
+
+from moec.dsl.tree import AstBuilder
+
+_GRAMMAR = Path(__file__).with_name("moe.lark")
+_STARTS = ["file", "setting", "value"]
+
+
+@cache
+def grammar() -> lark.Lark:
+    """The parser of all three start symbols: `file`, `setting` (one `--set`) and `value` (a JSON string)."""
+    text = _GRAMMAR.read_text(encoding="utf-8")
+    options = {"parser": "lalr", "lexer": "basic", "start": _STARTS, "maybe_placeholders": False}
+    table = _table_file(text)
+    if table is not None:
+        with _quiet_lark():
+            return lark.Lark(text, transformer=AstBuilder(), cache=str(table), **options)
+    return lark.Lark(text, transformer=AstBuilder(), **options)
+
+
+@contextlib.contextmanager
+def _quiet_lark() -> Iterator[None]:
+    """Lark logs a traceback when its cache is damaged or full, then goes on without it; so do we, in silence."""
+    before = lark.logger.level
+    lark.logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        lark.logger.setLevel(before)
+
+
+def cache_directory() -> Path | None:
+    """The user's own cache directory for moec, created when absent; None when there is no place to write."""
+    try:
+        directory = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "moec"
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # RuntimeError: there is no home
+        return None
+    # Tables are unpickled: nobody else may be able to put one there.
+    mine = not hasattr(os, "getuid") or directory.stat().st_uid == os.getuid()
+    return directory if mine and os.access(directory, os.W_OK) else None
+
+
+def _table_file(text: str) -> Path | None:
+    directory = cache_directory()
+    if directory is None:
+        return None
+    key = hashlib.sha256(f"{lark.__version__}\n{text}".encode()).hexdigest()[:16]
+    return directory / f"grammar-{key}.pickle"

@@ -1,0 +1,63 @@
+"""What the language has but this version cannot simulate, so that it is never taken for a slip of the pen."""
+
+from __future__ import annotations
+
+from moec.dsl import ast, schema
+from moec.dsl.diagnostics import Diagnostic, Span
+
+_FIELDS: dict[type, tuple[str, ...]] = {
+    schema.Model: ("decode",),
+    schema.Moe: ("capacity_factor",),
+    schema.Device: ("pim",),
+    schema.Node: ("disk",),
+    schema.Fabric: ("hop", "routing"),
+    schema.Cluster: ("pool",),
+    schema.Network: ("per_node",),
+    schema.AttentionPlan: ("sp", "on"),
+    schema.ExpertPlan: ("on",),
+    schema.Parallelism: ("prefill", "decode", "rank_order", "offload"),
+    schema.Exchange: ("attention",),
+    schema.Lpt: ("load",),
+    schema.Routing: ("overflow", "correlation", "correlations"),
+    schema.Serving: ("instance", "pool", "role", "roles", "kv_transfer", "speculation", "prefill", "decode"),
+}
+
+_CHOICES: dict[tuple[type, str], tuple[str, ...]] = {
+    (schema.Fabric, "topology"): ("mesh",),
+    (schema.Network, "topology"): ("fat_tree", "ring", "mesh", "fully_connected"),
+    (schema.Parallelism, "overlap"): ("ping_pong",),
+    (schema.Exchange, "method"): ("shuffled_rs_ag",),
+    (schema.ExpertPlan, "placement"): ("affinity", "ilp", "cocluster"),
+    (schema.KvCache, "preemption"): ("swap",),
+    (schema.Workload, "requests"): ("sharegpt",),
+    (schema.Experiment, "costs"): ("profile", "table"),
+    (schema.Experiment, "backend"): ("astra_sim",),
+}
+
+
+def later_fields(cls: type) -> tuple[str, ...]:
+    """Fields of `cls` that the language has and the schema lacks."""
+    return _FIELDS.get(cls, ())
+
+
+def later_choices(cls: type, field: str) -> tuple[str, ...]:
+    """Values of a field that the language has and the schema lacks."""
+    return _CHOICES.get((cls, field), ())
+
+
+def cannot_yet(what: str, span: Span, help: str = "") -> Diagnostic:
+    """The honest answer."""
+    return Diagnostic(
+        "M190",
+        f"{what} is in the language, but this version of moec cannot simulate it yet",
+        span,
+        "not supported yet",
+        help=help or "leave it out",
+    )
+
+
+def sweep_cannot_run(name: ast.Name) -> Diagnostic:
+    """Only a warning: the experiments of the file run all the same."""
+    title = "`sweep` is in the language, but this version of moec cannot run it yet"
+    help = "run the experiment once for each point, with `--set`"
+    return Diagnostic("M191", title, name.span, "not run; the experiments are", help=help, severity="warning")
