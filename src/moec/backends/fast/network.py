@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import assert_never
+from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ __all__ = [
     "transfer_ns",
 ]
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 
 def collective_ns(kind: CollectiveKind, bytes: Array, members: Array, net: TwoTier) -> Array:
@@ -71,20 +71,21 @@ def _rails(kind: CollectiveKind, ranks: bytes, size: int, net: TwoTier) -> tuple
         return None
     steps_in, share_in = _ring(kind, spread.width)
     steps_out, share_out = _ring(kind, spread.nodes)
-    fixed = _fixed(net, spread)[0] + steps_in * _inside(net).latency_ns + steps_out * _between(net).latency_ns
-    return fixed, share_in / _inside_rate(net, spread) + share_out / spread.width / _between(net).rate
+    fixed: Floats = _fixed(net, spread)[0] + steps_in * _inside(net).latency_ns + steps_out * _between(net).latency_ns
+    per_byte: Floats = share_in / _inside_rate(net, spread) + share_out / spread.width / _between(net).rate
+    return fixed, per_byte
 
 
 def _ring(kind: CollectiveKind, n: NDArray[np.int64]) -> tuple[Floats, Floats]:
     """Steps, and the share of the buffer that each member sends, in a ring of `n`."""
     match kind:
         case "all_gather" | "reduce_scatter":
-            turns = 1.0
+            steps: Floats = 1.0 * (n - 1)
         case "all_reduce":
-            turns = 2.0
+            steps = 2.0 * (n - 1)
         case _:
             assert_never(kind)
-    return turns * (n - 1), turns * (n - 1) / n
+    return steps, steps / n
 
 
 def alltoall_ns(pairs: Dense | Outer, members: Array, net: TwoTier) -> Array:
@@ -119,7 +120,8 @@ def _outer_ports(pairs: Outer, spread: Spread, net: TwoTier) -> tuple[Array, Arr
 
 def _busiest(out: Array, into: Array, straggle: Array) -> Array:
     """Bytes of the busiest port; straggling is the receivers'."""
-    return np.maximum(out.max((-2, -1)), into.max((-2, -1)) * straggle)
+    busiest: Array = np.maximum(out.max((-2, -1)), into.max((-2, -1)) * straggle)
+    return busiest
 
 
 def _largest_other(values: Array) -> Array:
@@ -128,7 +130,8 @@ def _largest_other(values: Array) -> Array:
         return np.zeros_like(values)
     second, first = np.moveaxis(np.partition(values, -2, axis=-1)[..., -2:, None], -2, 0)
     is_first = np.arange(values.shape[-1]) == values.argmax(-1)[..., None]
-    return np.where(is_first, second, first)
+    largest: Array = np.where(is_first, second, first)
+    return largest
 
 
 def _dense_ports(pairs: Dense, spread: Spread, net: TwoTier) -> tuple[Array, Array | None]:

@@ -1,0 +1,259 @@
+"""The two-tier network: α-β where that is exact, port bounds everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moec.backends.fast.network import (
+    Tier,
+    TwoTier,
+    alltoall_ns,
+    collective_ns,
+    network_of_cluster,
+    sendrecv_ns,
+    transfer_ns,
+)
+from moec.compiler.graph import Dense, Outer
+from moec.dsl.schema import Cluster, Compute, Device, Fabric, Link, Network, Node
+
+NVLINK = Tier(300.0, 900.0, 4500.0)
+NIC = Tier(40.0, 2500.0, 8000.0)
+POD = TwoTier(NVLINK, NIC, 8)
+KINDS = ("all_reduce", "all_gather", "reduce_scatter")
+GPU = Device(80e9, 3e12, Compute(1e15), link=Link(450e9, 1e-6, 0.8, 5e-6), host=64e9)
+
+
+def members(size: int, subsets: int = 1, first: int = 0) -> np.ndarray:
+    """Consecutive ranks."""
+    return first + np.arange(size * subsets).reshape(subsets, size)
+
+
+def even(per_pair: float, size: int, subsets: int = 1) -> Outer:
+    """The same bytes from everybody to everybody."""
+    shape = (1, subsets, size)
+    return Outer(np.full(shape, per_pair * size), np.full(shape, 1 / size), np.ones(1))
+
+
+def matrix(pairs: Outer) -> Dense:
+    """What the vectors stand for; the receivers' straggle is no matrix, so it must be one."""
+    assert (pairs.straggle == 1).all()
+    return Dense(pairs.sent[..., :, None] * pairs.share[..., None, :])
+
+
+@st.composite
+def outers(draw: st.DrawFn) -> tuple[Outer, np.ndarray, TwoTier]:
+    """Vectors of random traffic on groups that lie evenly or unevenly on nodes, and a network."""
+    size, subsets = draw(st.integers(2, 24)), draw(st.integers(1, 3))
+    seed, sparse = draw(st.integers(0, 2**32 - 1)), draw(st.sampled_from([0.0, 0.5]))
+    rng = np.random.default_rng(seed)
+    sent, share = (rng.random((2, subsets, size)) * (rng.random((2, subsets, size)) >= sparse) for _ in range(2))
+    group = members(size, subsets, draw(st.integers(0, 5)))
+    if draw(st.booleans()):
+        group = group.reshape(size, subsets).T
+    wiring = draw(st.sampled_from(["switch", "fully_connected", "ring"]))
+    return Outer(sent * 1e6, share, np.ones(2)), group, replace(POD, wiring=wiring)
+
+
+@pytest.mark.parametrize("size", [2, 4, 8])
+def test_inside_a_node_collectives_are_alpha_beta(size: int) -> None:
+    volume = np.array([[1e3, 1e9]])
+    gather = 4500 + 900 * (size - 1) + volume * (size - 1) / size / 300
+    for kind in KINDS:
+        steps = 2 if kind == "all_reduce" else 1
+        got = collective_ns(kind, volume.T[:, :, None], members(size), POD)[:, 0, 0]
+        assert got == pytest.approx((4500 + (gather - 4500) * steps).ravel())
+
+
+def test_between_lone_devices_collectives_use_the_network_alone() -> None:
+    got = collective_ns("all_gather", np.array([8e6]), np.arange(0, 32, 8)[None], POD)
+    assert got == pytest.approx(8000 + 3 * 2500 + 8e6 * 3 / 4 / 40)
+
+
+def test_across_nodes_the_faster_of_rails_and_one_ring_wins() -> None:
+    """Small buffers save steps on rails; a flat ring keeps all network cards busy just as well."""
+    small = collective_ns("all_reduce", np.array([1.0]), members(32), POD)
+    assert small == pytest.approx(8000 + 2 * 7 * 900 + 2 * 3 * 2500, rel=1e-3)
+    large, volume = collective_ns("all_reduce", np.array([1e10]), members(32), POD), 1e10
+    rails = 2 * volume * 7 / 8 / 300 + 2 * volume / 8 * 3 / 4 / 40
+    ring = 2 * volume * 31 / 32 / 300
+    assert large == pytest.approx(min(rails, ring), rel=5e-3)
+
+
+def test_all_reduce_costs_a_reduce_scatter_and_an_all_gather() -> None:
+    volume = np.geomspace(1, 1e10, 30)[:, None, None]
+    for group in (members(8, 4), members(32), np.arange(0, 64, 4).reshape(2, 8)):
+        whole, halves = (
+            sum(collective_ns(kind, volume, group, replace(POD, between=NIC)) for kind in kinds)
+            for kinds in (("all_reduce",), ("reduce_scatter", "all_gather"))
+        )
+        assert (whole <= halves).all()
+
+
+@given(
+    st.sampled_from(KINDS), st.floats(0, 1e10), st.integers(1, 40), st.integers(0, 7), st.sampled_from([1, 2, 3, 8, 16])
+)
+def test_collectives_never_beat_the_ports(kind: str, volume: float, size: int, first: int, per_node: int) -> None:
+    net = replace(POD, per_node=per_node)
+    group = members(size, first=first)
+    got = collective_ns(kind, np.array([volume]), group, net)[0]
+    turns = 2 if kind == "all_reduce" else 1
+    assert got >= turns * volume * (size - 1) / size / 300 * (1 - 1e-12)
+    nodes, counts = np.unique(group // per_node, return_counts=True)
+    if len(nodes) > 1:
+        assert got >= turns * volume * (len(nodes) - 1) / len(nodes) / counts.max() / 40 * (1 - 1e-12)
+    assert (got == 0) == (volume == 0 or size == 1)
+
+
+@given(st.sampled_from(KINDS), st.floats(1, 1e10), st.integers(2, 40), st.sampled_from(["inside", "between"]))
+def test_doubling_a_bandwidth_never_slows_a_collective(kind: str, volume: float, size: int, tier: str) -> None:
+    faster = replace(POD, **{tier: replace(getattr(POD, tier), rate=2 * getattr(POD, tier).rate)})
+    before, after = (collective_ns(kind, np.array([volume]), members(size), net) for net in (POD, faster))
+    assert (after <= before).all()
+
+
+@pytest.mark.parametrize("size", [2, 4, 8])
+def test_uniform_traffic_inside_a_node_is_alpha_beta(size: int) -> None:
+    got = alltoall_ns(even(1e6, size), members(size), POD)
+    assert got.tolist() == [[pytest.approx(4500 + 900 + (size - 1) * 1e6 / 300)]]
+
+
+def test_uniform_traffic_between_lone_devices_is_alpha_beta() -> None:
+    got = alltoall_ns(even(1e6, 4), np.arange(0, 32, 8)[None], POD)
+    assert got == pytest.approx(8000 + 2500 + 3e6 / 40)
+
+
+def test_the_tiers_work_at_once() -> None:
+    """32 ranks on 4 nodes: 7 peers by NVLink, 24 by the network card, which takes longer."""
+    assert alltoall_ns(even(1e6, 32), members(32), POD) == pytest.approx(8000 + 2500 + 24e6 / 40)
+
+
+@given(outers())
+def test_vectors_and_matrices_agree(case: tuple[Outer, np.ndarray, TwoTier]) -> None:
+    pairs, group, net = case
+    assert alltoall_ns(pairs, group, net) == pytest.approx(alltoall_ns(matrix(pairs), group, net), rel=1e-9, abs=1e-6)
+
+
+@given(outers())
+def test_an_all_to_all_never_beats_its_busiest_port(case: tuple[Outer, np.ndarray, TwoTier]) -> None:
+    pairs, group, net = case
+    got = alltoall_ns(pairs, group, net)
+    bytes = matrix(pairs).bytes * ~np.eye(group.shape[1], dtype=bool)
+    node = group // net.per_node
+    near = node[:, :, None] == node[:, None, :]
+    for part, rate in ((bytes * near, 300), (bytes * ~near, 40)):
+        for axis in (-1, -2):
+            assert (got >= part.sum(axis).max(-1) / rate * (1 - 1e-9)).all()
+
+
+@given(outers(), st.sampled_from(["inside", "between"]), st.floats(1, 4))
+def test_better_tiers_and_less_straggling_never_slow(
+    case: tuple[Outer, np.ndarray, TwoTier], tier: str, straggle: float
+) -> None:
+    pairs, group, net = case
+    faster = replace(net, **{tier: replace(getattr(net, tier), rate=2 * getattr(net, tier).rate)})
+    assert (alltoall_ns(pairs, group, faster) <= alltoall_ns(pairs, group, net)).all()
+    worse = replace(pairs, straggle=np.full(2, straggle))
+    assert (alltoall_ns(worse, group, net) >= alltoall_ns(pairs, group, net)).all()
+
+
+def test_straggling_multiplies_the_busiest_receiver() -> None:
+    late = replace(even(1e6, 8), straggle=np.array([1.5]))
+    assert alltoall_ns(late, members(8), POD) == pytest.approx(4500 + 900 + 1.5 * 7e6 / 300)
+
+
+def test_one_hot_receiver_holds_everybody_up() -> None:
+    share = np.zeros((1, 1, 8))
+    share[..., 3] = 1
+    hot = Outer(np.full((1, 1, 8), 1e6), share, np.ones(1))
+    assert alltoall_ns(hot, members(8), POD) == pytest.approx(4500 + 900 + 7e6 / 300)
+    meshed = alltoall_ns(hot, members(8), replace(POD, wiring="fully_connected"))
+    assert meshed == pytest.approx(4500 + 900 + 1e6 / (300 / 7))
+
+
+def test_a_full_mesh_carries_uniform_traffic_like_a_switch_and_lone_pairs_worse() -> None:
+    mesh = replace(POD, wiring="fully_connected")
+    assert alltoall_ns(even(1e6, 8), members(8), mesh) == pytest.approx(alltoall_ns(even(1e6, 8), members(8), POD))
+    pair = collective_ns("all_gather", np.array([1e9]), members(2), mesh)
+    assert pair == pytest.approx(4500 + 900 + 5e8 / (300 / 7))
+
+
+def test_a_ring_pays_for_hops() -> None:
+    """On eight devices the mean distance is (1+1+2+2+3+3+4)/7 = 16/7 hops; half of a ring is a line."""
+    ring = replace(POD, wiring="ring")
+    assert alltoall_ns(even(1e6, 8), members(8), ring) == pytest.approx(4500 + 900 + 16e6 / 300)
+    whole, half = (collective_ns("all_gather", np.array([1e9]), members(n), ring)[0] for n in (8, 4))
+    assert whole == pytest.approx(4500 + 7 * 900 + 7 / 8 * 1e9 / 300)
+    assert half == pytest.approx(4500 + 3 * 900 + 3 / 4 * 1e9 / 150)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "dispatch_us", "combine_us"),
+    [(16, 118, 195), (32, 155, 273), (64, 173, 314), (128, 192, 369), (256, 194, 360)],
+)
+def test_published_low_latency_exchanges(ranks: int, dispatch_us: float, combine_us: float) -> None:
+    """DeepEP's README, H800 and 400 Gb/s cards: 128 tokens a rank, hidden 7168, 8 experts each, local copies counted.
+
+    Dispatch in fp8 with a scale per 128 values and 16 bytes of header, combine in bf16. The card's rate of 40 GB/s is
+    what the same table reports beyond 64 ranks; launch and latency are those of `std/hardware`.
+    """
+    pod = TwoTier(Tier(160.0, 650.0, 7300.0), Tier(40.0, 2700.0, 7300.0), 8)
+    for bytes_each, measured in ((7168 + 7168 // 128 * 4 + 16, dispatch_us), (7168 * 2, combine_us)):
+        got = alltoall_ns(even(128 * 8 * bytes_each / ranks, ranks), members(ranks), pod)[0, 0] / 1e3
+        assert got == pytest.approx(measured, rel=0.12)
+
+
+def test_nothing_to_send_takes_no_time() -> None:
+    none = Outer(np.zeros((2, 1, 8)), np.full((2, 1, 8), 1 / 8), np.ones(2))
+    assert alltoall_ns(none, members(8), POD).tolist() == [[0.0], [0.0]]
+    assert alltoall_ns(even(1e6, 1), members(1), TwoTier(None, None, 1)).tolist() == [[0.0]]
+    assert collective_ns("all_reduce", np.array([1e6, 0.0]), members(4, 2), POD)[1] == 0
+    assert collective_ns("all_reduce", np.ones((3, 4)), members(1, 4), POD).tolist() == [[0.0] * 4] * 3
+
+
+def test_leading_axes_are_kept() -> None:
+    many = Outer(np.ones((5, 3, 2, 16)), np.ones((5, 3, 2, 16)), np.ones((5, 3)))
+    assert alltoall_ns(many, members(16, 2), POD).shape == (5, 3, 2)
+    assert collective_ns("all_gather", np.ones((5, 3, 2)), members(16, 2), POD).shape == (5, 3, 2)
+
+
+def test_sends_take_the_tier_they_cross() -> None:
+    got = sendrecv_ns(np.array([3e6, 3e6, 0.0]), np.array([False, True, True]), POD)
+    assert got == pytest.approx([4500 + 900 + 1e4, 8000 + 2500 + 75e3, 0])
+
+
+def test_transfers_take_the_host_link() -> None:
+    assert transfer_ns(np.array([0.0, 64e6]), GPU).tolist() == [0.0, 1e6]
+
+
+def test_figures_come_from_the_fabric_then_the_link_then_the_host() -> None:
+    def inside(device: Device, fabric: Fabric) -> Tier | None:
+        return network_of_cluster(Cluster(1, Node(device, 8, fabric))).inside
+
+    assert inside(GPU, Fabric()) == Tier(pytest.approx(360.0), pytest.approx(1000.0), pytest.approx(5000.0))
+    own = Fabric("ring", 100e9, 2e-6, 0.5, 0.0)
+    assert inside(GPU, own) == Tier(pytest.approx(50.0), pytest.approx(2000.0), 0.0)
+    default = Link(64e9)
+    host = inside(replace(GPU, link=None), Fabric())
+    assert host == Tier(
+        pytest.approx(64 * default.efficiency), pytest.approx(1000.0), pytest.approx(default.launch * 1e9)
+    )
+    with pytest.raises(ValueError, match="neither a fabric"):
+        inside(replace(GPU, link=None, host=None), Fabric())
+
+
+def test_the_network_s_own_latency_wins_and_lone_nodes_have_no_network() -> None:
+    network = Network(Link(50e9, 2e-6, 0.9, 3e-6), latency=7e-6)
+    tiers = network_of_cluster(Cluster(2, Node(GPU, 1), network))
+    assert tiers == TwoTier(None, Tier(pytest.approx(45.0), pytest.approx(7000.0), pytest.approx(3000.0)), 1)
+    assert network_of_cluster(Cluster(1, Node(GPU, 8), network)).between is None
+
+
+@pytest.mark.parametrize("lacking", [TwoTier(None, NIC, 8), TwoTier(NVLINK, None, 8)])
+def test_a_missing_tier_is_an_error_once_it_is_needed(lacking: TwoTier) -> None:
+    with pytest.raises(ValueError, match="node"):
+        alltoall_ns(even(1.0, 16), members(16), lacking)
