@@ -1,0 +1,70 @@
+"""What the loop asks of an instance, and what instances share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from moec.backends.base import StepTimer
+from moec.serving.agenda import Agenda
+from moec.serving.kv_cache import Blocks, CountedBlocks, HashedBlocks
+from moec.serving.records import IterationLog, RequestColumns
+from moec.serving.scheduler import Limits
+
+
+@dataclass(slots=True)
+class Floor:
+    """What all instances of a run work on.
+
+    `waiting` and `running`: requests per queue (instance · dp + dp_rank), kept current for the router. `gaps`: token
+    gaps that are not an iteration's duration. `keys`: names of the prompts' blocks, None without prefix caching.
+    """
+
+    requests: RequestColumns
+    limits: Limits
+    timer: StepTimer
+    agenda: Agenda
+    instances: int
+    dp: int
+    pp: int
+    dummy: bool
+    kv_blocks: int
+    step_ns: int
+    sequence_ns: float
+    keys: list[list[int]] | None
+    waiting: list[int] = field(default_factory=list)
+    running: list[int] = field(default_factory=list)
+    iterations: IterationLog = field(default_factory=IterationLog)
+    gaps: Counter[int] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        """All queues are empty."""
+        self.waiting = [0] * (self.instances * self.dp)
+        self.running = [0] * (self.instances * self.dp)
+
+    def blocks(self) -> Blocks:
+        """The empty cache of one rank."""
+        if self.keys is None:
+            return CountedBlocks(self.kv_blocks, self.limits.block)
+        return HashedBlocks(self.kv_blocks, self.limits.block, self.keys)
+
+    def overhead_ns(self, sequences: int) -> int:
+        """Host time of an iteration whose busiest rank runs `sequences` requests."""
+        return self.step_ns + round(self.sequence_ns * sequences)
+
+
+class Instance(Protocol):
+    """One engine: its ranks, their queues and the iteration under way."""
+
+    def arrive(self, request: int, rank: int, now: int) -> None:
+        """The router gave the request to attention-DP rank `rank`."""
+        ...
+
+    def start(self, now: int, horizon: int | None) -> None:
+        """Start an iteration if there is anything to run; `horizon`: when the next request is known to arrive."""
+        ...
+
+    def end(self, now: int, token: int) -> int:
+        """End the iteration posted under `token`; returns how many requests it finished."""
+        ...

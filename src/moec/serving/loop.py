@@ -1,0 +1,154 @@
+"""The serving simulation: the only place where time advances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+
+from moec.backends.base import StepTimer
+from moec.compiler.layout import Layout
+from moec.dsl.diagnostics import Diagnostic, has_errors
+from moec.dsl.schema import ClosedLoop, Experiment, Gqa
+from moec.serving.agenda import END, Agenda
+from moec.serving.feasible import servable
+from moec.serving.instance import Floor, Instance
+from moec.serving.kv_cache import block_keys
+from moec.serving.lockstep import Lockstep
+from moec.serving.pipeline import Pipeline
+from moec.serving.records import RequestColumns, token_gaps
+from moec.serving.results import Results
+from moec.serving.router import Choose, router_of
+from moec.serving.scheduler import GONE, Limits
+from moec.serving.workload import RequestStream
+
+Progress = Callable[[int, int, int], None]
+"""`progress(completed, total, clock_ns)`."""
+
+PROGRESS_S = 0.05
+
+
+def serve(
+    experiment: Experiment,
+    stream: RequestStream,
+    timer: StepTimer,
+    *,
+    kv_blocks: int,
+    layout: Layout,
+    backend: str,
+    progress: Progress | None = None,
+) -> tuple[Results | None, list[Diagnostic]]:
+    """Serve `stream` with `kv_blocks` usable cache blocks per attention-DP rank, iterations timed by `timer`.
+
+    No results when a request could never be served; the diagnostics name it. `progress` is called at most every 50 ms.
+    """
+    began = perf_counter()
+    problems = servable(experiment, stream, kv_blocks)
+    if has_errors(problems):
+        return None, problems
+    floor = _floor(experiment, stream, timer, kv_blocks, layout)
+    build = Lockstep if layout.pp == 1 else Pipeline
+    instances: list[Instance] = [build(index, floor) for index in range(floor.instances)]
+    arrivals = _arrivals(experiment, stream)
+    _run(floor, instances, arrivals, router_of(experiment.serving.router), progress)
+    requests, iterations = floor.requests, floor.iterations.table()
+    results = Results(
+        requests.table(stream.request_id),
+        iterations,
+        token_gaps(iterations, floor.gaps, lockstep=layout.pp == 1),
+        kv_blocks,
+        sum(requests.preemptions),
+        perf_counter() - began,
+        backend,
+        experiment.seed,
+    )
+    return results, problems
+
+
+def _floor(experiment: Experiment, stream: RequestStream, timer: StepTimer, kv_blocks: int, layout: Layout) -> Floor:
+    serving, model = experiment.serving, experiment.model
+    window = model.attention.window if isinstance(model.attention, Gqa) else None
+    block, scheduler = serving.kv_cache.block, serving.scheduler
+    inputs = stream.input_tokens.tolist()
+    keys = None
+    if serving.kv_cache.prefix_caching and stream.token_ids is not None:
+        keys = block_keys(stream.token_ids, inputs, block, stream.tokens_per_id)
+    return Floor(
+        requests=RequestColumns.of(inputs, stream.output_tokens.tolist(), stream.arrival_ns.tolist()),
+        limits=Limits(
+            scheduler.max_sequences,
+            scheduler.max_batched_tokens,
+            scheduler.chunked_prefill,
+            block,
+            GONE if window is None else window,
+        ),
+        timer=timer,
+        agenda=Agenda(),
+        instances=serving.instances,
+        dp=layout.dp,
+        pp=layout.pp,
+        dummy=model.moe is not None,
+        kv_blocks=kv_blocks,
+        step_ns=round(serving.overhead.step * 1e9),
+        sequence_ns=serving.overhead.sequence * 1e9,
+        keys=keys,
+    )
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """Requests arrive in order; in a closed loop (`closed`) each one that leaves lets the next one in."""
+
+    total: int
+    released: int
+    closed: bool
+    next: int = 0
+
+
+def _arrivals(experiment: Experiment, stream: RequestStream) -> Arrivals:
+    total = len(stream.request_id)
+    match experiment.workload.arrivals if experiment.workload else None:
+        case ClosedLoop(concurrency):
+            return Arrivals(total, min(concurrency, total), closed=True)
+        case _:
+            return Arrivals(total, total, closed=False)
+
+
+def _run(
+    floor: Floor, instances: list[Instance], arrivals: Arrivals, choose: Choose, progress: Progress | None
+) -> None:
+    agenda, columns = floor.agenda, floor.requests
+    clock, completed, reported = 0, 0, perf_counter()
+    while completed < arrivals.total:
+        horizon = columns.arrival_ns[arrivals.next] if arrivals.next < arrivals.released else None
+        if horizon is not None and not agenda.before(horizon):
+            clock = horizon
+            _route(floor, instances, arrivals, choose)
+            continue
+        clock, kind, _, index, token = agenda.next()
+        if kind != END:
+            instances[index].start(clock, horizon)
+            continue
+        finished = instances[index].end(clock, token)
+        completed += finished
+        if arrivals.closed:
+            _release(columns, arrivals, finished, clock)
+        if progress is not None and perf_counter() - reported >= PROGRESS_S:
+            reported = perf_counter()
+            progress(completed, arrivals.total, clock)
+    if progress is not None:
+        progress(completed, arrivals.total, clock)
+
+
+def _route(floor: Floor, instances: list[Instance], arrivals: Arrivals, choose: Choose) -> None:
+    request, columns = arrivals.next, floor.requests
+    arrivals.next += 1
+    instance, rank = divmod(choose(floor.waiting, floor.running), floor.dp)
+    columns.instance[request], columns.dp_rank[request] = instance, rank
+    instances[instance].arrive(request, rank, columns.arrival_ns[request])
+
+
+def _release(columns: RequestColumns, arrivals: Arrivals, finished: int, now: int) -> None:
+    for request in range(arrivals.released, min(arrivals.released + finished, arrivals.total)):
+        columns.arrival_ns[request] = now
+        arrivals.released += 1

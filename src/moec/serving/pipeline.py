@@ -1,0 +1,199 @@
+"""An instance with pipeline stages: up to as many batches in flight as stages, each scheduled by a walk over its requests."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from moec.compiler.batch import Load, RankBatch, load_of
+from moec.serving.agenda import END, START
+from moec.serving.instance import Floor
+from moec.serving.kv_cache import Blocks
+from moec.serving.scheduler import GONE, Chunk
+
+DUMMY = RankBatch(np.ones(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
+
+
+@dataclass(slots=True)
+class Queue:
+    """The requests of one attention-DP rank; `flying`: those whose batch has not come back; `decoding`: past the prompt."""
+
+    blocks: Blocks
+    waiting: deque[int] = field(default_factory=deque)
+    running: dict[int, None] = field(default_factory=dict)
+    flying: set[int] = field(default_factory=set)
+    decoding: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Flight:
+    """A batch in the pipeline: per attention-DP rank, what it computes."""
+
+    items: list[list[Chunk]]
+
+
+class Pipeline:
+    """See `Instance`. A batch is formed when the first stage is free; a request is in one batch at a time."""
+
+    def __init__(self, index: int, floor: Floor) -> None:
+        self.index, self.floor, self.first = index, floor, index * floor.dp
+        self.queues = [Queue(floor.blocks()) for _ in range(floor.dp)]
+        self.stage_free = [0] * floor.pp
+        self.flights: dict[int, Flight] = {}
+        self.token = 0
+
+    def arrive(self, request: int, rank: int, now: int) -> None:
+        """See `Instance`."""
+        self.queues[rank].waiting.append(request)
+        self._count()
+        if len(self.flights) < self.floor.pp and now >= self.stage_free[0]:
+            self.floor.agenda.post(now, START, self.index, 0)
+
+    def start(self, now: int, horizon: int | None) -> None:
+        """See `Instance`."""
+        if len(self.flights) >= self.floor.pp or now < self.stage_free[0]:
+            return
+        items = [self._schedule(queue, now) for queue in self.queues]
+        self._count()
+        if not any(items):
+            return
+        self.token += 1
+        self.flights[self.token] = Flight(items)
+        sequences = max(map(len, items))
+        end = self._travel(now, items, self.floor.overhead_ns(sequences))
+        self.floor.agenda.post(end, END, self.index, self.token)
+        self.floor.agenda.post(self.stage_free[0], START, self.index, 0)
+
+    def _travel(self, now: int, items: list[list[Chunk]], overhead: int) -> int:
+        """Send the batch through the stages; the host's time holds the first. Returns when the batch is back."""
+        times = self.floor.timer.times(self._load(items))
+        end = now + overhead
+        for stage, held in enumerate(times.stage_ns[0].tolist()):
+            end = max(end, self.stage_free[stage]) + held
+            self.stage_free[stage] = end
+        decodes = sum(c.request in q.decoding for q, part in zip(self.queues, items, strict=True) for c in part)
+        tokens = sum(chunk.new for part in items for chunk in part)
+        own = slice(self.first, self.first + len(self.queues))
+        used = sum(self.floor.kv_blocks - queue.blocks.free for queue in self.queues)
+        self.floor.iterations.add(
+            1, self.index, now, end, int(times.latency_ns[0]), tokens - decodes, decodes,
+            sum(map(len, items)), sum(self.floor.waiting[own]), used,
+        )  # fmt: skip
+        return end
+
+    def _load(self, items: list[list[Chunk]]) -> Load:
+        batch = [
+            RankBatch(
+                np.array([c.new for c in part], dtype=np.int64), np.array([c.context for c in part], dtype=np.int64)
+            )
+            for part in items
+        ]
+        if self.floor.dummy and len(items) > 1:
+            batch = [rank if len(rank.new) else DUMMY for rank in batch]
+        window = self.floor.limits.window
+        return load_of(tuple(batch), None if window == GONE else window).map(lambda column: column[None, :])
+
+    def _schedule(self, queue: Queue, now: int) -> list[Chunk]:
+        items: list[Chunk] = []
+        left, calm = self._continue(queue, items)
+        if calm:
+            self._admit(queue, left, now, items)
+        queue.flying.update(item.request for item in items)
+        return items
+
+    def _continue(self, queue: Queue, items: list[Chunk]) -> tuple[int, bool]:
+        """Running requests first, oldest first: the budget that is left, and whether nobody was preempted."""
+        columns, left, calm = self.floor.requests, self.floor.limits.max_batched_tokens, True
+        for request in list(queue.running):
+            if left == 0:
+                break
+            if request in queue.flying or request not in queue.running:
+                continue
+            computed = columns.computed[request]
+            new = min(columns.known[request] - computed, left)
+            while self._short(queue, computed, new) and request in queue.running:
+                self._preempt(queue, {item.request for item in items})
+                calm = False
+            if request in queue.running:
+                left -= self._compute(queue, request, computed, new, items)
+        return left, calm
+
+    def _short(self, queue: Queue, computed: int, new: int) -> bool:
+        block = self.floor.limits.block
+        return -(-(computed + new) // block) + (-computed // block) > queue.blocks.free
+
+    def _preempt(self, queue: Queue, batch: set[int]) -> None:
+        """The newest request that is neither in flight nor in the batch being formed; the one that asks is such a one."""
+        columns = self.floor.requests
+        request = next(r for r in reversed(queue.running) if r not in queue.flying and r not in batch)
+        del queue.running[request]
+        queue.decoding.discard(request)
+        queue.blocks.release(request, columns.computed[request])
+        columns.computed[request] = 0
+        columns.preemptions[request] += 1
+        queue.waiting.appendleft(request)
+
+    def _admit(self, queue: Queue, left: int, now: int, items: list[Chunk]) -> None:
+        columns, limits = self.floor.requests, self.floor.limits
+        while queue.waiting and left > 0 and len(queue.running) < limits.max_sequences:
+            request = queue.waiting[0]
+            known = columns.known[request]
+            hits = queue.blocks.match(request, known)
+            computed = len(hits) * limits.block
+            rest = known - computed
+            if not limits.chunked_prefill and left < rest <= limits.max_batched_tokens:
+                return
+            if -(-known // limits.block) - len(hits) + queue.blocks.idle(hits) > queue.blocks.free:
+                return
+            queue.waiting.popleft()
+            queue.running[request] = None
+            if columns.scheduled_ns[request] < 0:
+                columns.scheduled_ns[request] = now
+                columns.cached[request] = computed
+            queue.blocks.take(request, hits)
+            left -= self._compute(queue, request, computed, min(rest, left), items)
+
+    def _compute(self, queue: Queue, request: int, computed: int, new: int, items: list[Chunk]) -> int:
+        queue.blocks.extend(request, computed, computed + new)
+        self.floor.requests.computed[request] = computed + new
+        items.append(Chunk(request, new, computed, computed + new == self.floor.requests.known[request]))
+        return new
+
+    def end(self, now: int, token: int) -> int:
+        """See `Instance`."""
+        flight = self.flights.pop(token)
+        finished = 0
+        for queue, part in zip(self.queues, flight.items, strict=True):
+            for item in part:
+                queue.flying.discard(item.request)
+                if item.last:
+                    finished += self._emit(queue, item.request, now)
+        self._count()
+        self.floor.agenda.post(now, START, self.index, 0)
+        return finished
+
+    def _emit(self, queue: Queue, request: int, now: int) -> int:
+        columns = self.floor.requests
+        cached, output = columns.known[request], columns.output[request]
+        if output:
+            columns.known[request] += 1
+            if columns.first_ns[request] < 0:
+                columns.first_ns[request] = now
+            else:
+                self.floor.gaps[now - columns.last_ns[request]] += 1
+            columns.last_ns[request] = now
+        if columns.known[request] - columns.input[request] < output:
+            queue.decoding.add(request)
+            return 0
+        del queue.running[request]
+        queue.decoding.discard(request)
+        queue.blocks.release(request, cached)
+        columns.finish_ns[request] = now
+        return 1
+
+    def _count(self) -> None:
+        for rank, queue in enumerate(self.queues, self.first):
+            self.floor.waiting[rank] = len(queue.waiting)
+            self.floor.running[rank] = len(queue.running)

@@ -1,0 +1,28 @@
+"""Which format a file of requests is in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from moec.dsl.diagnostics import Diagnostic
+from moec.serving.traces.known import FORMATS
+from moec.serving.traces.lines import read_lines
+from moec.serving.traces.tables import read_table
+from moec.serving.traces.trace import Trace
+
+
+def read_trace(path: Path, *, count: int | None, with_ids: bool) -> tuple[Trace | None, list[Diagnostic]]:
+    """The requests in `path` (the first `count`); token ids only if asked for. None with every bad line otherwise."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        return None, [Diagnostic("M510", f"cannot read `{path.name}`: {error.strerror}")]
+    except UnicodeDecodeError as error:
+        return None, [Diagnostic("M510", f"`{path.name}` is not UTF-8 text: byte {error.start} is no part of it")]
+    lines = text.removeprefix("\ufeff").splitlines()
+    first = next((line for line in lines if line.strip()), "")
+    if not first:
+        return None, [Diagnostic("M517", f"`{path.name}` has no requests", help=f"a trace is {FORMATS}")]
+    if first.lstrip().startswith("{"):
+        return read_lines(path.name, lines, count, with_ids)
+    return read_table(path.name, lines, count)
