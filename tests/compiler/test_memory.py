@@ -218,7 +218,7 @@ def test_weights_of_a_dense_model_that_do_not_fit():
     (found,) = check_memory(on(10 * GIB, LLAMA_8B))
     assert found.title == "the weights do not fit in GPU memory"
     assert found.label == "the dense networks / 1 GPU: 11.3 GB in bf16; all weights: 16.1 GB"
-    assert found.help.startswith("`attention.tp = 4`: 4.0 GB")
+    assert found.help.startswith("`attention.tp = 2`: 8.0 GB")
 
 
 def test_weights_fit_but_no_block_does():

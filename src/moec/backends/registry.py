@@ -1,0 +1,35 @@
+"""Which backends there are: the built-in ones by literal path, others by entry point."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Protocol
+
+from moec.backends.base import Backend
+from moec.dsl.diagnostics import Diagnostic
+from moec.dsl.schema import Experiment
+
+ENTRY_POINTS = "moec.backends"
+BACKENDS: dict[str, str] = {"fast": "moec.backends.fast.backend:FastBackend"}
+"""Name -> `module:class`, read without looking at installed packages."""
+
+
+class BackendClass(Protocol):
+    """What a backend's entry point names."""
+
+    def of(self, experiment: Experiment) -> Backend:
+        """The backend for an experiment's cluster."""
+        ...
+
+
+def backend_named(name: str) -> tuple[BackendClass | None, list[Diagnostic]]:
+    """The backend called `name`, loaded now; an error that lists the known ones when there is none."""
+    if name in BACKENDS:
+        module, _, attribute = BACKENDS[name].partition(":")
+        return getattr(import_module(module), attribute), []
+    others = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
+    if name in others:
+        return others[name].load(), []
+    known = ", ".join(f"`{other}`" for other in sorted({*BACKENDS, *others}))
+    return None, [Diagnostic("M198", f"there is no backend `{name}`", help=f"known backends: {known}")]

@@ -1,0 +1,46 @@
+"""From a command line to a session, with all mistakes of all stages in one report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from moec.dsl.diagnostics import Diagnostic, Report
+from moec.dsl.load import check_file, load
+from moec.session import Session, open_session
+
+
+def session_of(
+    file: Path,
+    *,
+    experiment: str | None = None,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    backend: str = "fast",
+) -> tuple[Session | None, Report]:
+    """The session and everything there is to say, in source order."""
+    loaded, report = load(file, experiment=experiment, overrides=tuple(overrides), seed=seed)
+    if loaded is None or report.failed:
+        return None, report
+    session, found = open_session(loaded, backend)
+    return session, with_more(report, found)
+
+
+def check_sessions(file: Path) -> tuple[list[Session], Report]:
+    """A session for every experiment of the file that is sound, and everything that is wrong with any of them."""
+    experiments, report = check_file(file)
+    opened = [open_session(experiment) for experiment in experiments]
+    found = dict.fromkeys(diagnostic for _, some in opened for diagnostic in some)
+    return [session for session, _ in opened if session is not None], with_more(report, tuple(found))
+
+
+def with_more(report: Report, found: Sequence[Diagnostic]) -> Report:
+    """The report with further diagnostics, in source order; those without a place in text come first."""
+    everything = [*report.diagnostics, *found]
+    files = {name: number for number, name in enumerate(report.sources)}
+
+    def place(d: Diagnostic) -> tuple[int, int, int]:
+        return (-1, 0, 0) if d.span is None else (files.get(d.span.file, len(files)), d.span.line, d.span.column)
+
+    return replace(report, diagnostics=tuple(sorted(everything, key=place)))

@@ -1,0 +1,78 @@
+"""The command `moec`: which verbs there are, and what becomes of a wrong command line or an interruption."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from io import TextIOWrapper
+from typing import Annotated
+
+import typer
+
+from moec.cli.check import check
+from moec.cli.console import FINE, INTERRUPTED, WRONG_COMMAND, fail, note, say
+from moec.cli.explain import explain
+from moec.cli.simulate import simulate
+from moec.dsl.diagnostics import Diagnostic, Report
+from moec.version import VERSION
+
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+"""What typer raises for a wrong command line; where it comes from differs between typer's versions."""
+
+# rich markup stays off: it doubles the time of `moec --help`.
+app = typer.Typer(
+    name="moec",
+    add_completion=False,
+    no_args_is_help=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with: moec simulate examples/quickstart.moe",
+)
+for verb in (check, simulate, explain):
+    app.command()(verb)
+
+
+@app.callback(invoke_without_command=True)
+def moec(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Say which moec this is and leave.")] = False,
+) -> int:
+    """Simulate the serving of Mixture-of-Experts language models from a `.moe` file."""
+    if version:
+        say(f"moec {VERSION}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        say(context.get_help())
+    return FINE
+
+
+def main() -> None:
+    """The entry point: runs the command line, then leaves with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a bar that an old terminal cannot show is no reason to stop
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that cleaning up still happens
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of `moec` with `arguments`."""
+    try:
+        code = app(list(arguments), prog_name="moec", standalone_mode=False)
+    except UsageError as error:
+        return _wrong_command(error, as_json="--json" in arguments)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        note("interrupted: nothing was written")
+    return int(code or FINE)
+
+
+def _wrong_command(error: Exception, *, as_json: bool) -> int:
+    context = getattr(error, "ctx", None)
+    where = context.command_path if context else "moec"
+    title = error.format_message().rstrip(".")  # type: ignore[attr-defined]
+    title = title[:1].lower() + title[1:]
+    return fail(Report((Diagnostic("M090", title, help=f"see `{where} --help`"),)), as_json=as_json) or WRONG_COMMAND

@@ -1,0 +1,94 @@
+"""How an explanation reads in a terminal: where the memory goes, and where the time."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from moec.compiler.memory import MemoryReport
+from moec.compiler.parameters import parameters
+from moec.dsl.schema import Experiment
+from moec.report.phases import Phase, Typical
+from moec.report.style import bar, plain_table
+from moec.report.wording import gigabytes, plan_name, scaled
+
+_STYLES = {"compute": "green", "memory": "cyan", "latency": "yellow", "network": "magenta"}
+
+
+def explain_report(
+    experiment: Experiment, memory: MemoryReport, phases: tuple[Phase, ...], typical: Typical
+) -> RenderableType:
+    """The model and the plan, one GPU's memory, and an op table per phase."""
+    parts: list[RenderableType] = [_headline(experiment), "", memory_table(memory), "", Text(kv_sentence(memory))]
+    parts += ["", Text(_typical_sentence(typical), style="dim")]
+    for phase in phases:
+        parts += ["", _phase_headline(phase), phase_table(phase)]
+    legend = (
+        "time: summed over the layers on the busiest GPU; flops, bytes: over all layers and GPUs of one instance;\n"
+        "exposed: the share of the iteration in which the busiest GPU does not compute."
+    )
+    return Group(*parts, "", Text(legend, style="dim"))
+
+
+def memory_table(memory: MemoryReport) -> Table:
+    """One GPU's memory with bars, weights by kind."""
+    table = plain_table("memory of one GPU", "size", "share")
+    table.add_column("")
+    rows = [(f"weights: {kind.replace('_', ' ')}", size) for kind, size in memory.weights.items() if size]
+    rows += [("weights: unpacked for attention", memory.stage.unpacked)] * (memory.stage.unpacked > 0)
+    rows += [("activations, at the peak", memory.activations), ("runtime", memory.runtime)]
+    rows += [("KV cache: sliding windows", memory.stage.window_reserve)] * (memory.stage.window_reserve > 0)
+    rows.append((f"KV cache: {memory.kv_blocks:,} blocks", int(max(0, memory.kv_blocks) * memory.block_bytes)))
+    rows.append(("left to others", memory.device - sum(size for _, size in rows)))
+    for label, size in rows:
+        share = size / memory.device
+        style = "cyan" if label.startswith("KV") else "blue" if label.startswith("weights") else "dim"
+        table.add_row(label, gigabytes(size), f"{share:.1%}", bar(share, 24, style))
+    table.add_section()
+    table.add_row("in all", gigabytes(memory.device), "", "")
+    return table
+
+
+def kv_sentence(memory: MemoryReport) -> str:
+    """How much cache there is, in tokens."""
+    return (
+        f"The KV cache of each attention rank holds {memory.kv_tokens:,} tokens "
+        f"({memory.kv_blocks:,} blocks of {memory.block}; {gigabytes(memory.kv_bytes_per_token)} per token and GPU)."
+    )
+
+
+def phase_table(phase: Phase) -> Table:
+    """The ops of one iteration with their share of its time."""
+    table = plain_table("op", "count", "flops", "bytes", "time, us", "share")
+    for title in ("", "bound", "source"):
+        table.add_column(title, no_wrap=True)
+    for op in phase.ops:
+        share = op.time_us / phase.time_us if phase.time_us else 0.0
+        style = _STYLES.get(op.bound, "cyan")
+        counts = (f"{op.count:,}", scaled(op.flops), scaled(op.bytes), f"{op.time_us:,.1f}", f"{share:.1%}")
+        table.add_row(op.name, *counts, bar(share, 16, style), Text(op.bound, style), op.source)
+    return table
+
+
+def _headline(experiment: Experiment) -> Text:
+    counts = parameters(experiment.model)
+    name = experiment.names.get("model", "model")
+    text = Text.assemble((f"{experiment.name}: ", "bold"), (name, "bold cyan"), " on ", plan_name(experiment), "\n")
+    return text.append(
+        f"{scaled(counts.total)} parameters, {scaled(counts.active)} of them active per token".replace(" G ", " B ")
+    )
+
+
+def _typical_sentence(typical: Typical) -> str:
+    whence = "no workload is given, so this is assumed" if typical.assumed else "the workload's mean"
+    return f"A typical request: {typical.input_tokens:,} tokens in, {typical.output_tokens:,} out ({whence})."
+
+
+def _phase_headline(phase: Phase) -> Text:
+    text = Text.assemble((phase.name, "bold"), f": {phase.sequences:,} requests, {phase.tokens:,} new tokens in ")
+    text.append(f"{phase.time_us / 1e3:,.2f} ms", "bold green")
+    if any(op.communication for op in phase.ops):
+        share, exposed = (x / phase.time_us for x in (phase.communication_us, phase.exposed_us))
+        text.append(f" · communication {share:.0%} of it, exposed {exposed:.0%}")
+    return text

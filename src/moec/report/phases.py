@@ -1,0 +1,106 @@
+"""One full iteration of each phase: what runs in it, how long each op takes and what bounds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from moec.backends.base import Backend
+from moec.compiler.batch import Batch, RankBatch
+from moec.compiler.lower import Context, lower, program_of
+from moec.dsl.schema import Serving
+from moec.report.ops import OpRow, op_rows
+from moec.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Typical:
+    """What a typical request is: prompt and output tokens; `assumed` when there is no workload to take them from."""
+
+    input_tokens: int
+    output_tokens: int
+    requests_per_rank: int
+    assumed: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Phase:
+    """One iteration of `tokens` new tokens and `sequences` requests in all, on one instance. Times in microseconds."""
+
+    name: str
+    sequences: int
+    tokens: int
+    time_us: float
+    exposed_us: float
+    ops: tuple[OpRow, ...]
+
+    @property
+    def communication_us(self) -> float:
+        """Time spent in communication ops, hidden or not."""
+        return sum(op.time_us for op in self.ops if op.communication)
+
+
+def typical_of(session: Session) -> Typical:
+    """The mean request of the session's workload; 1024 tokens in and 256 out when it has none."""
+    stream, serving = session.stream, session.experiment.serving
+    if stream is None:
+        return Typical(1024, 256, serving.scheduler.max_sequences, assumed=True)
+    ranks = session.prepared.context.layout.dp * serving.instances
+    per_rank = -(-len(stream.input_tokens) // ranks)
+    mean_in, mean_out = (max(1, round(float(np.mean(x)))) for x in (stream.input_tokens, stream.output_tokens))
+    return Typical(mean_in, mean_out, per_rank, assumed=False)
+
+
+def session_phases(session: Session) -> tuple[Typical, tuple[Phase, ...]]:
+    """The phases of a session, and the request that they are made of."""
+    typical, prepared = typical_of(session), session.prepared
+    return typical, phases_of(prepared.context, session.backend, prepared.memory.kv_blocks, typical)
+
+
+def phases_of(context: Context, backend: Backend, kv_blocks: int, typical: Typical) -> tuple[Phase, ...]:
+    """Prefill, decode and mixed, each as full as the scheduler, the cache and the workload let it be."""
+    batches = phase_batches(context.experiment.serving, kv_blocks, typical)
+    program = program_of(context)
+    found = []
+    for name, rank in batches.items():
+        batch: Batch = (rank,) * context.layout.dp
+        graph = lower(program, batch)
+        timing = backend.run(graph)
+        sequences, tokens = len(rank.new) * context.layout.dp, int(rank.new.sum()) * context.layout.dp
+        makespan, exposed = (_us(x) for x in (timing.makespan_ns, timing.exposed_ns))
+        found.append(Phase(name, sequences, tokens, makespan, exposed, op_rows(graph, timing)))
+    return tuple(found)
+
+
+def phase_batches(serving: Serving, kv_blocks: int, typical: Typical) -> Mapping[str, RankBatch]:
+    """One attention-DP rank's requests in each phase.
+
+    Prefill fills the token budget with prompts. Decode runs as many requests as the scheduler, the KV cache and the
+    workload allow, halfway through their output. Mixed is that batch with the rest of the budget spent on a prompt.
+    """
+    budget, prompt = serving.scheduler.max_batched_tokens, typical.input_tokens
+    blocks_each = -(-(prompt + typical.output_tokens) // serving.kv_cache.block)
+    running = max(1, min(serving.scheduler.max_sequences, kv_blocks // blocks_each, typical.requests_per_rank))
+    prompts = min(running, budget // prompt) if prompt <= budget else 1
+    decodes = min(running, max(1, budget - 2))
+    chunk = max(1, min(prompt, budget - decodes))
+    context = prompt + typical.output_tokens // 2
+    prefill = RankBatch(_repeat(min(prompt, budget), prompts), _repeat(0, prompts))
+    decode = RankBatch(_repeat(1, decodes), _repeat(context, decodes))
+    mixed = RankBatch(np.append(decode.new, chunk), np.append(decode.context, 0))
+    return {"prefill": prefill, "decode": decode, "mixed": mixed}
+
+
+def cost_sources(phases: tuple[Phase, ...]) -> dict[str, str]:
+    """Op -> evidence level of its time."""
+    return {op.name: op.source for phase in phases for op in phase.ops}
+
+
+def _repeat(value: int, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return np.full(count, value, dtype=np.int64)
+
+
+def _us(value: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> float:
+    return float(np.max(value)) / 1e3

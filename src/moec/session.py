@@ -1,0 +1,61 @@
+"""From an experiment to the results of serving it: the stages in order, each with the mistakes it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from moec.backends.base import Backend
+from moec.backends.registry import backend_named
+from moec.compiler.pipeline import Prepared, prepare
+from moec.dsl.diagnostics import Diagnostic, has_errors
+from moec.dsl.schema import Experiment
+from moec.serving.loop import serve
+from moec.serving.results import Results
+from moec.serving.workload import RequestStream, workload_of
+
+Progress = Callable[[int, int, int], None]
+"""Called now and then with requests finished, requests in all and the simulated clock in nanoseconds."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Session:
+    """A feasible experiment, ready to be explained or (with a workload) simulated."""
+
+    experiment: Experiment
+    prepared: Prepared
+    stream: RequestStream | None
+    backend: Backend
+    backend_name: str
+
+
+def open_session(experiment: Experiment, backend: str = "fast") -> tuple[Session | None, list[Diagnostic]]:
+    """Checks plan, memory, routing and workload; None when one of them has an error. Warnings come with a session."""
+    chosen, found = backend_named(backend)
+    prepared, about_plan = prepare(experiment)
+    found += about_plan
+    stream = None
+    if experiment.workload is not None:
+        stream, about_workload = workload_of(experiment)
+        found += about_workload
+    if chosen is None or prepared is None or has_errors(found):
+        return None, found
+    return Session(experiment, prepared, stream, chosen.of(experiment), backend), found
+
+
+def simulate(session: Session, progress: Progress | None = None) -> tuple[Results | None, list[Diagnostic]]:
+    """Serves the session's requests. Same experiment and seed, same results but for `wall_s`."""
+    if session.stream is None:
+        span = session.experiment.span("workload") or session.experiment.span("model")
+        title = f"experiment `{session.experiment.name}` has no workload to simulate"
+        return None, [Diagnostic("M199", title, span, "this experiment", help="add `workload = …` to it")]
+    context = session.prepared.context
+    return serve(
+        session.experiment,
+        session.stream,
+        session.backend.steps(context),
+        kv_blocks=session.prepared.memory.kv_blocks,
+        layout=context.layout,
+        backend=session.backend_name,
+        progress=progress,
+    )

@@ -1,0 +1,187 @@
+"""Bad input of every kind ends with an exact message and exit code 1 or 2, never with a traceback."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+VERBS = ("check", "simulate", "explain")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_missing_file_is_named(moec, tmp_path, verb):
+    ran = moec(verb, tmp_path / "none.moe")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "none.moe" in ran.err and "no such file" in ran.err
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_directory_is_no_specification(moec, tmp_path, verb):
+    ran = moec(verb, tmp_path)
+
+    assert ran.code == 2
+    assert "is a directory" in ran.err
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("content", [b"\x7fELF\x02\x01\x01\x00\xff\xfe", b"", b"moe 2\n", b"moe 1\nmodel {{{\n", b"\0"])
+def test_what_is_no_specification_is_refused(moec, tmp_path, verb, content):
+    file = tmp_path / "bad.moe"
+    file.write_bytes(content)
+
+    ran = moec(verb, file)
+
+    assert ran.code in (1, 2)
+    assert ran.out == ""
+    assert "bad.moe" in ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_file_is_named(moec, tiny):
+    tiny.chmod(0)
+
+    ran = moec("check", tiny)
+
+    assert ran.code == 2
+    assert "permission denied" in ran.err
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_with_json_the_diagnostics_are_the_object(moec, tmp_path, verb):
+    file = tmp_path / "bad.moe"
+    file.write_text("moe 1\nmodl m { layers = 2 }\n")
+
+    ran = moec(verb, file, "--json")
+
+    assert ran.code == 1
+    assert ran.err == ""
+    (found,) = [d for d in ran.json["diagnostics"] if "modl" in d["title"]]
+    assert (found["severity"], found["span"]["file"], found["span"]["line"]) == ("error", str(file), 2)
+    assert "model" in found["help"]
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("model.layers", "="),
+        ("", "name"),
+        ("model.layers=", "value"),
+        ("model.layrs=3", "layers"),
+        ("model.layers=-1", "layers"),
+        ("model.layers=3 GB", "layers"),
+        ("model.layers=((", ""),
+    ],
+)
+def test_a_bad_override_is_the_command_lines_fault(moec, tiny, override, says):
+    ran = moec("simulate", tiny, "--set", override)
+
+    assert ran.code == 2
+    assert ran.out == ""
+    assert "error" in ran.err and says in ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--seed", "-1"], "seed"),
+        (["--seed", "x"], "seed"),
+        (["--backend", "astra"], "fast"),
+        (["--no-such-option"], "--no-such-option"),
+        (["extra"], "extra"),
+        (["--set"], "--set"),
+        (["--force"], "-o"),
+    ],
+)
+def test_a_wrong_option_is_named(moec, tiny, arguments, says):
+    ran = moec("simulate", tiny, *arguments)
+    as_json = moec("simulate", tiny, "--json", *arguments)
+
+    assert ran.code == as_json.code == 2
+    assert ran.err.startswith("error") and says in ran.err
+    assert as_json.json["ok"] is False
+    assert as_json.err == ""
+
+
+def test_an_unknown_verb_is_named(moec):
+    ran = moec("simulte")
+
+    assert ran.code == 2
+    assert "simulte" in ran.err
+
+
+@pytest.mark.parametrize("target", ["tiny.moe", "tiny.moe/below", "."])
+def test_a_bad_output_folder_is_refused_before_anything_runs(moec, tiny, monkeypatch, target):
+    monkeypatch.setattr("moec.session.simulate", lambda *_: pytest.fail("it ran"))
+
+    ran = moec("simulate", tiny, "-o", target)
+
+    assert ran.code == 2
+    assert target in ran.err
+
+
+def process(*arguments: str, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-c", "from moec.cli.main import main; main()", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def test_a_reader_who_leaves_is_no_error(tiny):
+    moec = f"{sys.executable} -c 'from moec.cli.main import main; main()'"
+    ran = subprocess.run(
+        [
+            "bash",
+            "-c",
+            f"set -o pipefail; {moec} explain tiny.moe --json | head -c 10 >/dev/null; echo ${{PIPESTATUS[0]}}",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.stdout.strip() == "0"
+    assert ran.stderr == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_named(tiny):
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-c", "from moec.cli.main import main; main()", "check", "tiny.moe"]
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert ran.returncode == 3
+    assert ran.stderr == "error: cannot write the results: no space left on device\n"
+
+
+def test_an_interrupted_process_says_so_and_leaves_nothing(tiny):
+    command = [sys.executable, "-c", "from moec.cli.main import main; main()", "simulate", "tiny.moe", "-o", "out"]
+    many = ["--set", "workload.requests.count=2_000_000", "--set", "workload.arrivals.rate=1 req/s"]
+    running = subprocess.Popen([*command, *many], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with pytest.raises(subprocess.TimeoutExpired):
+        running.wait(timeout=1.2)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=20)
+
+    assert (running.returncode, out, err) == (130, "", "interrupted: nothing was written\n")
+    assert [p.name for p in Path().iterdir()] == ["tiny.moe"]
+
+
+def test_a_narrow_encoding_is_no_error(tiny):
+    ran = process("simulate", "tiny.moe", env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+
+    assert ran.returncode == 0
+    assert "Traceback" not in ran.stderr
+
+
+def test_diagnostics_of_an_invalid_file_come_out_of_a_real_process(tmp_path):
+    Path(tmp_path, "bad.moe").write_text("moe 1\nexperiment x { model = nothing }\n")
+
+    ran = process("check", "bad.moe", "--json", cwd=tmp_path)
+
+    assert ran.returncode == 1
+    assert json.loads(ran.stdout)["ok"] is False
