@@ -19,13 +19,13 @@ def sampled(law: RoutingLaw, tokens: int, samples: int, seed: int) -> tuple[NDAr
     """
     alike = law.placement.alike and bool(np.all(law.weights == law.weights[:1]))
     layers = [0] if alike else list(range(len(law.weights)))
-    batches = -(-samples // len(layers))
+    batches = max(2, -(-samples // len(layers)))
     means, errors = [], []
     for layer in layers:
         rng = np.random.default_rng((seed, layer, tokens))
         seen = np.array([one for part in _parts(batches, tokens) for one in _batches(law, layer, tokens, part, rng)])
         means.append(seen.mean(axis=0))
-        errors.append(seen.var(axis=0) / len(seen))
+        errors.append(seen.var(axis=0, ddof=1) / len(seen))
     return np.mean(means, axis=0), np.sqrt(np.mean(errors, axis=0) / len(layers))
 
 

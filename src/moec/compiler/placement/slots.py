@@ -25,7 +25,7 @@ class Slots:
     @property
     def per_cell(self) -> int:
         """Slots of one cell."""
-        return self.expert.shape[1] // self.cells
+        return int(self.expert.shape[1]) // self.cells
 
     @property
     def alike(self) -> bool:
@@ -52,4 +52,5 @@ class Slots:
     def load(self, load: NDArray[np.float64]) -> NDArray[np.float64]:
         """Load of each cell, `[layers, cells]`, when experts carry `load` `[layers, experts]`."""
         each = np.take_along_axis(load / self.replicas, self.expert, axis=1)
-        return each.reshape(len(each), self.cells, self.per_cell).sum(axis=2)
+        total: NDArray[np.float64] = each.reshape(len(each), self.cells, self.per_cell).sum(axis=2)
+        return total

@@ -1,4 +1,4 @@
-"""Where drawn tokens go: from chosen experts to slots and cells, replicas in turn."""
+"""Where drawn tokens go: from chosen experts to slots, replicas included, and to cells."""
 
 from __future__ import annotations
 
@@ -8,19 +8,37 @@ from numpy.typing import NDArray
 from moec.compiler.placement.slots import Slots
 
 Ints = NDArray[np.int64]
+Words = NDArray[np.uint64]
 
 
-def slots_of(chosen: NDArray[np.int16], slots: Slots, layer: int, turn: Ints) -> Ints:
-    """The slot of every token–expert pair, `[tokens, top_k]`, for `chosen` of that shape.
+def slots_of(chosen: NDArray[np.int16], slots: Slots, layer: int, token: Ints, key: Words) -> Ints:
+    """The slot of every token–expert pair, `[…, top_k]`, for `chosen` of that shape.
 
-    The replicas of an expert take turns: `turn` (broadcasts to `chosen`) modulo their number says which it is. It is
-    the token's number plus an offset of the expert.
+    The token's number decides which replica of an expert it takes: scrambled together with a `key` of the expert, so
+    that every replica is as likely and the replicas of two experts do not go together (as they would in plain turns).
+    `token`, `key` broadcast to `chosen`.
     """
     table = slots.of_expert(layer)
     if table.shape[1] == 1:
-        return table[:, 0][chosen]
-    replicas = (table >= 0).sum(axis=1)
-    return table[chosen, turn % replicas[chosen]]
+        only: Ints = table[:, 0][chosen]
+        return only
+    replicas = (table >= 0).sum(axis=1)[chosen]
+    turn = (_scramble(token.astype(np.uint64), key) >> np.uint64(33)).astype(np.int64) % replicas
+    slot: Ints = table[chosen, turn]
+    return slot
+
+
+def _scramble(number: Words, key: Words) -> Words:
+    """Well mixed 64-bit words: the finaliser of SplitMix64 (Steele, Lea and Flood 2014)."""
+    x = number * np.uint64(0x9E3779B97F4A7C15) + key
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def expert_keys(rng: np.random.Generator, shape: tuple[int, ...]) -> Words:
+    """Random keys for `slots_of`."""
+    return rng.integers(0, 1 << 63, shape, dtype=np.uint64)
 
 
 def counts_of(slot: Ints, slots: Slots, source: Ints, sources: int) -> tuple[Ints, Ints, Ints]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from moec.compiler.placement.slots import Slots
 from moec.compiler.routing.base import Drawn
-from moec.compiler.routing.cells import counts_of, slots_of
+from moec.compiler.routing.cells import counts_of, expert_keys, slots_of
 from moec.compiler.routing.race import Gate, draw
 from moec.compiler.routing.seeds import DRAWS, generator
 
@@ -31,9 +31,9 @@ def draw_layers(
     visits = np.zeros((layers, sources, cells), dtype=np.int64)
     for layer in range(layers):
         rng = generator(seed, DRAWS, iteration, layer)
-        first = rng.integers(0, 1 << 30, gate.experts)
+        keys = expert_keys(rng, (gate.experts,))
         chosen = draw(gate, weights[layer], tokens, rng)
-        slot = slots_of(chosen, slots, layer, np.arange(tokens)[:, None] + first[chosen])
+        slot = slots_of(chosen, slots, layer, np.arange(tokens)[:, None], keys[chosen])
         per_slot[layer], hits[layer], visits[layer] = counts_of(slot, slots, source, sources)
         np.add.at(counts[layer], slots.expert[layer], per_slot[layer])
     by_cell = per_slot.reshape(layers, cells, slots.per_cell)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from moec.compiler.kernels import Array
 from moec.compiler.routing.base import Expected
-from moec.compiler.routing.maxima import Spread, expected_maxima, matching_scale
-from moec.compiler.routing.moments import SlotLaw, active_spread, hit_spread, mean_active, row_spread
+from moec.compiler.routing.maxima import Spread, expected_maxima, matching_scale, slot_maxima
+from moec.compiler.routing.moments import SlotLaw, activation, active_spread, hit_spread, mean_active, row_spread
 from moec.compiler.routing.pool import CHUNKS, ChunkMeans
 
 Floats = NDArray[np.float64]
@@ -21,14 +21,19 @@ OCTAVES = 24
 
 _KNOTS = np.concatenate([2.0 ** np.arange(7, 12, 0.5), 2.0 ** np.arange(12, OCTAVES + 1)])
 _MATCHED = (48, 96)
+_FEW_SLOTS = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curves:
-    """The law as functions of tokens: `active` and ratios of expected maximum to mean, `[points]`."""
+    """The law as functions of tokens: `active` and ratios of expected maximum to mean, `[points]`.
+
+    `pairs`, `hits`: means of one token and cell; `slots`: of one cell.
+    """
 
     pairs: float
     hits: float
+    slots: int
     active: Floats
     rows_ratio: Floats
     hits_ratio: Floats
@@ -47,10 +52,11 @@ class Curves:
             return between
 
         active = read(self.active) * np.minimum(t, 1.0)
+        active_max = np.minimum(active * read(self.active_ratio), self.slots)
         rows, ratio = t * self.pairs, read(self.rows_ratio)
         constant = np.ones_like(t)
         return Expected(
-            rows=rows, rows_max=rows * ratio, active=active, active_max=active * read(self.active_ratio),
+            rows=rows, rows_max=rows * ratio, active=active, active_max=active_max,
             hits=self.hits * constant, hits_straggle=read(self.hits_ratio),
             visits=self.pairs * constant, visits_straggle=ratio,
         )  # fmt: skip
@@ -65,7 +71,7 @@ def grid() -> Floats:
 def balanced(law: SlotLaw) -> Curves:
     """The curves of a single cell, which gets everything."""
     even = np.ones(PER_OCTAVE * OCTAVES + 1)
-    return Curves(float(law.top_k), 1.0, mean_active(law, grid()), even, even, even)
+    return Curves(float(law.gate.top_k), 1.0, law.per_cell, mean_active(law, grid()), even, even, even)
 
 
 def curves(law: SlotLaw, seen: ChunkMeans, seed: int) -> Curves:
@@ -73,16 +79,22 @@ def curves(law: SlotLaw, seen: ChunkMeans, seed: int) -> Curves:
 
     The model's deviations are scaled to agree with chunks of 48 and 96 tokens.
     """
-    pairs, hits = law.top_k / law.cells, seen.visited / law.cells
+    pairs, hits = law.gate.top_k / law.cells, seen.visited / law.cells
     sizes, matched = np.array(CHUNKS, dtype=float), np.array(_MATCHED, dtype=float)
     many = np.concatenate([matched, _KNOTS])
-    models = (
-        (row_spread(law, many), seen.rows_max, sizes * pairs),
-        (hit_spread(law, many, seen.visited, seen.visited_variance), seen.hits_max, sizes * hits),
-        (active_spread(law, many), seen.active_max, seen.active),
-    )
-    ratios = [_ratio(model, busiest / mean, seed) for model, busiest, mean in models]
-    return Curves(pairs, hits, mean_active(law, grid()), *ratios)
+    rows = _ratio(row_spread(law, many), seen.rows_max / (sizes * pairs), seed)
+    reached = _ratio(hit_spread(law, many, seen), seen.hits_max / (sizes * hits), seed)
+    slots = _slots_ratio(law, many, seen.active_max / seen.active, seed)
+    return Curves(pairs, hits, law.per_cell, mean_active(law, grid()), rows, np.minimum(reached, 1.0 / hits), slots)
+
+
+def _slots_ratio(law: SlotLaw, many: Floats, seen: Floats, seed: int) -> Floats:
+    """The ratio for active slots: exact for independent slots where cells have few, else by the normal model."""
+    if law.per_cell > _FEW_SLOTS:
+        return _ratio(active_spread(law, many), seen, seed)
+    chance = activation(law.chance, _KNOTS[:, None, None])
+    busiest = slot_maxima(chance.reshape(*chance.shape[:2], law.cells, law.per_cell))
+    return _curve(seen, busiest / mean_active(law, _KNOTS))
 
 
 def _ratio(model: Spread, seen: Floats, seed: int) -> Floats:
@@ -91,9 +103,13 @@ def _ratio(model: Spread, seen: Floats, seed: int) -> Floats:
     mean = model.mean.mean(axis=(1, 2))
     at = [CHUNKS.index(size) for size in _MATCHED]
     scale = matching_scale(_part(model, slice(count)), seen[at] * mean[:count], seed)
-    far = expected_maxima(_part(model, slice(count, None)), scale, seed) / mean[count:]
+    return _curve(seen, expected_maxima(_part(model, slice(count, None)), scale, seed) / mean[count:])
+
+
+def _curve(near: Floats, far: Floats) -> Floats:
+    """Ratios at every point of the grid, from those at the sizes of chunks and at the knots beyond."""
     knots = np.log2(np.concatenate([CHUNKS, _KNOTS]))
-    return np.maximum(_smooth(np.log2(grid()), knots, np.concatenate([seen, far])), 1.0)
+    return np.maximum(_smooth(np.log2(grid()), knots, np.concatenate([near, far])), 1.0)
 
 
 def _smooth(at: Floats, knots: Floats, values: Floats) -> Floats:

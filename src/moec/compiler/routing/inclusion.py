@@ -39,10 +39,10 @@ def set_inclusion(weights: Floats, top_k: int, sets: int) -> Floats:
     The sets are `sets` equal runs of the columns of `weights` `[laws, experts]`. A set's first clock is exponential
     with the set's total weight, so the same integral holds, leaving out the whole set.
     """
-    share = weights / weights.sum(axis=1, keepdims=True)
+    share: Floats = weights / weights.sum(axis=1, keepdims=True)
     grouped = share.reshape(len(share), sets, -1)
     total = grouped.sum(axis=2)
-    result = (total > 0).astype(float)
+    result: Floats = (total > 0).astype(float)
     contested = (share > 0).sum(axis=1) > top_k
     if contested.any():
         t, measure, low = _nodes(share[contested], top_k)
@@ -55,12 +55,12 @@ def set_inclusion(weights: Floats, top_k: int, sets: int) -> Floats:
 
 
 def _inclusion(weights: Floats, top_k: int) -> Floats:
-    share = weights / weights.sum(axis=1, keepdims=True)
+    share: Floats = weights / weights.sum(axis=1, keepdims=True)
     if top_k == 1:
         return share
     if np.all(share == share[:, :1]):
         return np.full(share.shape, top_k / share.shape[1])
-    result = (share > 0).astype(float)
+    result: Floats = (share > 0).astype(float)
     contested = result.sum(axis=1) > top_k
     if contested.any():
         result[contested] = _quadrature(share[contested], top_k)
@@ -73,7 +73,8 @@ def _quadrature(share: Floats, top_k: int) -> Floats:
     room = _others_below(-np.expm1(-rate), top_k)
     density = share[:, None, :] * np.exp(-rate)
     first = -np.expm1(-share * low[:, None])
-    return first + np.einsum("bq,bqe,bqe->be", measure, density, room, optimize=True)
+    chance: Floats = first + np.einsum("bq,bqe,bqe->be", measure, density, room, optimize=True)
+    return chance
 
 
 def _nodes(share: Floats, top_k: int) -> tuple[Floats, Floats, Floats]:

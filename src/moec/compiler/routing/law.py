@@ -15,6 +15,7 @@ from moec.compiler.placement.slots import Slots
 from moec.compiler.routing.base import Drawn, Expected
 from moec.compiler.routing.drawn import draw_layers
 from moec.compiler.routing.expected import Curves, balanced, curves
+from moec.compiler.routing.groups import group_inclusion
 from moec.compiler.routing.inclusion import inclusion
 from moec.compiler.routing.limited import limited_inclusion
 from moec.compiler.routing.moments import SlotLaw, slot_law
@@ -74,25 +75,27 @@ def routing_law(experiment: Experiment) -> tuple[RoutingLaw | None, list[Diagnos
     cells = layout_of(experiment).ep
     uniform = bool(np.all(table == table[:, :1]))
     pool = draw_pool(gate, own, seed) if cells > 1 or (gate.limited and not uniform) else None
-    popularity = np.broadcast_to(_popularity(gate, own, pool), table.shape)
+    groups = group_inclusion(gate, own) if gate.limited and pool else None
+    chance = _popularity(gate, own, groups, pool)
+    popularity = np.broadcast_to(chance, table.shape)
     placement, more = place(experiment, popularity)
     if placement is None:
         return None, found + more
-    law = slot_law(gate, table, popularity, placement)
+    law = slot_law(gate, own, groups, chance, placement)
     fast = _curves(law, placement, pool, seed)
     sources = layout_of(experiment).stage
     return RoutingLaw(gate, layers, table, popularity, placement, sources, seed, fast), found + more
 
 
-def _popularity(gate: Gate, table: Floats, pool: Pool | None) -> Floats:
+def _popularity(gate: Gate, table: Floats, groups: Floats | None, pool: Pool | None) -> Floats:
     if not gate.limited:
         return inclusion(table, gate.top_k)
-    if pool is None:
+    if pool is None or groups is None:
         return np.full(table.shape, gate.top_k / gate.experts)
-    return limited_inclusion(gate, table, *pool.counts(*table.shape))
+    return limited_inclusion(gate, table, groups, *pool.counts(*table.shape))
 
 
 def _curves(law: SlotLaw, placement: Slots, pool: Pool | None, seed: int) -> Curves:
     if pool is None or placement.cells == 1:
         return balanced(law)
-    return curves(law, chunk_means(pool, placement, seed), seed)
+    return curves(law, chunk_means(pool, placement, len(law.chance), seed), seed)

@@ -3,68 +3,87 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moec.compiler.placement.slots import Slots
+from moec.compiler.routing.fit import fit
 from moec.compiler.routing.inclusion import set_inclusion
 from moec.compiler.routing.maxima import Spread
+from moec.compiler.routing.pool import ChunkMeans
 from moec.compiler.routing.race import Gate
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 _BINS_PER_OCTAVE = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SlotLaw:
-    """Each slot's part in the law, `[layers, slots]`: its expert's inclusion probability and number of replicas.
+    """What a token may do to the slots, `[layers, slots]`, of layers that differ.
 
-    `weight`: of the slot in a race without groups among slots that gives each slot its share of the probability.
+    `expert`: in the slot; `chance`: that a token reaches the slot: its expert's inclusion probability over its
+    replicas, which `split` is the number of; `merged`: the same with replicas that share a cell put into the first of
+    them, as a token reaches one at most; `weight`: the expert's in the race. `groups` `[layers, groups]`: the chance
+    of each expert group under a group limit, None without one.
     """
 
-    chance: Floats
-    replicas: Floats
-    weight: Floats
+    gate: Gate
     cells: int
-    top_k: int
+    expert: Ints
+    chance: Floats
+    merged: Floats
+    split: Floats
+    weight: Floats
+    groups: Floats | None
 
     @property
     def per_cell(self) -> int:
         """Slots of one cell."""
-        return self.chance.shape[1] // self.cells
+        return int(self.chance.shape[1]) // self.cells
 
     def by_cell(self, slots: Floats) -> Floats:
         """Sums over the slots of each cell, `[…, cells]`."""
-        return slots.reshape(*slots.shape[:-1], self.cells, -1).sum(axis=-1)
+        total: Floats = slots.reshape(*slots.shape[:-1], self.cells, -1).sum(axis=-1)
+        return total
 
 
-def slot_law(gate: Gate, weights: Floats, inclusion: Floats, slots: Slots) -> SlotLaw:
-    """The law of the slots for weights and inclusion probabilities `[layers, experts]`; one layer when all are alike."""
-    expert, replicas = slots.expert, slots.replicas
-    if slots.alike and np.all(inclusion == inclusion[:1]):
-        expert, replicas, inclusion, weights = expert[:1], replicas[:1], inclusion[:1], weights[:1]
-    chance = np.take_along_axis(inclusion, expert, axis=1)
-    copies = np.take_along_axis(replicas, expert, axis=1).astype(float)
-    quiet = np.log1p(-np.minimum(chance / copies, 1.0 - 1e-12))
-    weight = -quiet
-    if not gate.limited:
-        whole = np.log1p(-np.minimum(chance, 1.0 - 1e-12))
-        shared = np.divide(quiet, whole, out=np.ones_like(quiet), where=copies > 1)
-        weight = np.take_along_axis(weights, expert, axis=1) * shared
-    return SlotLaw(chance, copies, weight, slots.cells, gate.top_k)
+def slot_law(gate: Gate, weights: Floats, groups: Floats | None, inclusion: Floats, slots: Slots) -> SlotLaw:
+    """The law of the slots, for `weights` and inclusion probabilities `[laws, experts]`, and `groups` `[laws, groups]`.
 
-
-def activation(chance: Floats, replicas: Floats, tokens: Floats) -> Floats:
-    """P(at least one of `tokens` tokens reaches a slot); arguments broadcast.
-
-    Replicas take turns, so a slot sees every r-th token: ⌊T/r⌋ of them or one more.
+    One law stands for all layers that `slots` tells apart; if it does not either, one layer stands for all.
     """
-    share = tokens / replicas
-    turns = np.floor(share)
-    quiet = np.exp(turns * np.log1p(-np.minimum(chance, 1.0 - 1e-15)))
-    return 1.0 - quiet * (1.0 - (share - turns) * chance)
+    layers = 1 if len(weights) == 1 and slots.alike else len(slots.expert)
+    expert = slots.expert[:layers]
+
+    def of_slot(values: NDArray[Any]) -> Floats:
+        wide = np.broadcast_to(values[:layers].astype(float), (layers, gate.experts))
+        return np.take_along_axis(wide, expert, axis=1)
+
+    split = of_slot(slots.replicas)
+    if groups is not None:
+        groups = np.broadcast_to(groups, (layers, gate.groups))
+    chance = of_slot(inclusion) / split
+    merged = chance if np.all(split == 1) else _merge(expert.reshape(len(expert), slots.cells, -1), chance)
+    return SlotLaw(gate, slots.cells, expert, chance, merged, split, of_slot(weights), groups)
+
+
+def _merge(expert: Ints, chance: Floats) -> Floats:
+    """Chances `[layers, slots]` summed over the slots with the same expert in a cell, at the first of them, else 0."""
+    same = expert[..., :, None] == expert[..., None, :]
+    total = (same * chance.reshape(expert.shape)[..., None, :]).sum(axis=-1)
+    first = np.argmax(same, axis=-1) == np.arange(expert.shape[-1])
+    merged: Floats = (total * first).reshape(chance.shape)
+    return merged
+
+
+def activation(chance: Floats, tokens: Floats) -> Floats:
+    """P(at least one of `tokens` tokens reaches a slot of that chance); arguments broadcast."""
+    active: Floats = -np.expm1(tokens * np.log1p(-np.minimum(chance, 1.0 - 1e-15)))
+    return active
 
 
 def mean_active(law: SlotLaw, tokens: Floats) -> Floats:
@@ -73,51 +92,77 @@ def mean_active(law: SlotLaw, tokens: Floats) -> Floats:
     Slots are put into bins of 1/32 octave of their chance, at the bin's mean; that changes the result by less than
     a part in 10,000.
     """
-    chance, replicas = law.chance.ravel(), law.replicas.ravel()
+    chance = law.chance.ravel()
     octave = np.round(np.log2(np.maximum(chance, 1e-18)) * _BINS_PER_OCTAVE)
-    _, of, size = np.unique(octave * 1024 + replicas, return_inverse=True, return_counts=True)
+    _, of, size = np.unique(octave, return_inverse=True, return_counts=True)
     mean_chance = np.bincount(of, weights=chance) / size
-    mean_replicas = np.bincount(of, weights=replicas) / size
-    active = activation(mean_chance, mean_replicas, np.asarray(tokens, dtype=float)[..., None])
-    mean: Floats = active @ size * (law.per_cell / law.chance.size)
+    active = activation(mean_chance, np.asarray(tokens, dtype=float)[..., None])
+    mean: Floats = active @ size * (law.per_cell / chance.size)
     return mean
 
 
 def row_spread(law: SlotLaw, tokens: Floats) -> Spread:
     """Token–expert pairs per cell; their sum is fixed."""
-    p, share = law.chance, 1.0 / law.replicas
-    once = p * (1.0 - p) * share
-    variance = law.by_cell(once)
-    skew = law.by_cell(once * (1.0 - 2.0 * p)) / np.maximum(variance, 1e-300)
-    mean = law.by_cell(p * share)
+    p = law.merged
+    variance = law.by_cell(p * (1.0 - p))
+    skew = law.by_cell(p * (1.0 - p) * (1.0 - 2.0 * p)) / np.maximum(variance, 1e-300)
     t = tokens[:, None, None]
-    return Spread(t * mean, t * variance, skew, np.ones(len(tokens)))
+    return Spread(t * law.by_cell(p), t * variance, skew, np.ones(len(tokens)))
 
 
-def hit_spread(law: SlotLaw, tokens: Floats, visited: float, visited_variance: float) -> Spread:
-    """Tokens that reach a cell, where single tokens visit `visited` cells on average, with that variance."""
-    p = hit_chance(law, visited)
+def hit_spread(law: SlotLaw, tokens: Floats, seen: ChunkMeans) -> Spread:
+    """Tokens that reach a cell; `seen` has what single tokens of the pool do."""
+    p = hit_chance(law, seen.reached, seen.tokens)
     variance = p * (1.0 - p)
     total = max(float(variance.sum(axis=1).mean()), 1e-300)
-    shared = 1.0 - np.sqrt(visited_variance / total)
+    shared = 1.0 - np.sqrt(seen.visited_variance / total)
     t = tokens[:, None, None]
     return Spread(t * p, t * variance, 1.0 - 2.0 * p, np.full(len(tokens), shared))
 
 
-def hit_chance(law: SlotLaw, visited: float) -> Floats:
-    """P(a token reaches a cell), `[layers, cells]`, with `visited` as the mean of its sum over cells.
+def hit_chance(law: SlotLaw, reached: Floats, tokens: Floats) -> Floats:
+    """P(a token reaches a cell), `[layers, cells]`.
 
-    Exact without replicas and group limits. These are put in by one power of the probability to miss a cell, the
-    same for all cells, that gives the right mean.
+    Exact without replicas and group limits. What these change is fitted to how many of `tokens` `[layers]` drawn ones
+    were seen to reach the cells, `[layers, cells]`: a factor on the logarithm of the probability to miss that depends
+    on the cell's load, on how concentrated it is and on the chance itself.
     """
     if law.per_cell == 1:
-        return law.chance / law.replicas
-    missed = np.log1p(-np.minimum(set_inclusion(law.weight, law.top_k, law.cells), 1.0 - 1e-12))
-    low, high = 0.25, 4.0
-    for _ in range(30):
-        power = (low + high) / 2
-        low, high = (power, high) if -np.expm1(power * missed).sum(axis=1).mean() < visited else (low, power)
-    return -np.expm1((low + high) / 2 * missed)
+        return law.chance
+    if law.groups is None and np.all(law.split == 1):
+        return -np.expm1(_missed(law))
+    missed = _missed_by_groups(law, law.groups) if law.groups is not None else _missed(law)
+    base = np.log(np.maximum(-missed, 1e-12))
+    load = law.by_cell(law.chance)
+    uneven = law.by_cell(law.merged**2) / np.maximum(load, 1e-300)
+    features = np.stack([np.ones_like(base), load, uneven, load * uneven, base], axis=-1)
+    trials = np.broadcast_to(tokens[:, None], base.shape)
+    slopes = fit(features.reshape(-1, features.shape[-1]), base.ravel(), trials.ravel(), reached.ravel())
+    chance: Floats = -np.expm1(-np.exp(np.minimum(base + features @ slopes, 4.0)))
+    return chance
+
+
+def _missed(law: SlotLaw) -> Floats:
+    """Logarithm of P(a token misses a cell), `[layers, cells]`, when replicas run in the race for themselves.
+
+    Their weights then are such that each has its share of the expert's chance at about the same time.
+    """
+    whole = np.log1p(-np.minimum(law.chance * law.split, 1.0 - 1e-12))
+    part = np.log1p(-np.minimum(law.merged, 1.0 - 1e-12))
+    share = np.divide(part, whole, out=np.ones_like(part), where=law.split > 1)
+    reached = set_inclusion(law.weight * share, law.gate.top_k, law.cells)
+    return np.log1p(-np.minimum(reached, 1.0 - 1e-12))
+
+
+def _missed_by_groups(law: SlotLaw, groups: Floats) -> Floats:
+    """The same under a group limit, as if groups were independent, and slots within a chosen group."""
+    missed = np.zeros((len(law.chance), law.cells))
+    group = law.expert // (law.gate.experts // law.gate.groups)
+    for g in range(law.gate.groups):
+        chosen = np.maximum(groups[:, g : g + 1], 1e-300)
+        inside = np.where(group == g, np.minimum(law.merged / chosen, 1.0 - 1e-12), 0.0)
+        missed += np.log1p(np.minimum(chosen, 1.0 - 1e-12) * np.expm1(law.by_cell(np.log1p(-inside))))
+    return missed
 
 
 def active_spread(law: SlotLaw, tokens: Floats) -> Spread:
@@ -126,11 +171,11 @@ def active_spread(law: SlotLaw, tokens: Floats) -> Spread:
     The common deviation is what is left of the slots' variance when the number of pairs is fixed (occupancy).
     """
     t = tokens[:, None, None]
-    active = activation(law.chance, law.replicas, t)
+    active = activation(law.chance, t)
     quiet = 1.0 - active
     variance = law.by_cell(active * quiet)
     skew = law.by_cell(active * quiet * (quiet - active)) / np.maximum(variance, 1e-300)
-    pairs = t * law.chance / law.replicas
+    pairs = t * law.chance
     tied = (pairs * quiet).sum(axis=2) ** 2 / np.maximum((pairs * (1.0 - law.chance)).sum(axis=2), 1e-300)
     part = 1.0 - tied / np.maximum(variance.sum(axis=2), 1e-300)
     shared = 1.0 - np.sqrt(np.clip(part, 0.0, 1.0)).mean(axis=1)

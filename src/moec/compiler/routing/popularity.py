@@ -48,7 +48,10 @@ def weights(experiment: Experiment, layers: Sequence[int], gate: Gate) -> tuple[
 
 
 def _by_rank(law: Uniform | Zipf | PowerLaw | Dirichlet, experts: int, seed: int) -> Floats:
-    """Weights `[experts]`, the largest first."""
+    """Weights `[experts]`, the largest first.
+
+    Drawn ones are kept within a factor of 1e24, far below what any number of tokens can tell from 0.
+    """
     rng = generator(seed, WEIGHTS)
     match law:
         case Uniform():
@@ -56,21 +59,15 @@ def _by_rank(law: Uniform | Zipf | PowerLaw | Dirichlet, experts: int, seed: int
         case Zipf(exponent=exponent):
             return np.arange(1, experts + 1, dtype=float) ** -exponent
         case PowerLaw(alpha=alpha):
-            # The inverse of P(w > x) = x^-alpha; bounded, since a double has no room for the tail of a tiny alpha.
-            drawn = np.exp(np.minimum(rng.standard_exponential(experts) / alpha, 230.0))
+            # The inverse of P(w > x) = x^-alpha.
+            log = rng.standard_exponential(experts) / alpha
         case Dirichlet(alpha=alpha):
-            drawn = _dirichlet(alpha, experts, rng)
+            # In proportion to Gamma(a) ~ Gamma(a + 1) · U^(1/a), by logarithms: those of a tiny a are not all 0.
+            log = np.log(rng.standard_gamma(alpha + 1.0, experts)) - rng.standard_exponential(experts) / alpha
         case other:
             assert_never(other)
-    ranked: Floats = np.sort(drawn)[::-1].copy()
+    ranked: Floats = np.maximum(np.exp(np.sort(log - log.max())[::-1]), 1e-24)
     return ranked
-
-
-def _dirichlet(alpha: float, experts: int, rng: np.random.Generator) -> Floats:
-    """Gamma draws in proportion, from their logarithms: Gamma(a) ~ Gamma(a + 1) · U^(1/a), so tiny a do not vanish."""
-    log = np.log(rng.standard_gamma(alpha + 1.0, experts)) - rng.standard_exponential(experts) / alpha
-    drawn: Floats = np.exp(np.maximum(log - log.max(), -600.0))
-    return drawn
 
 
 def _too_few(source: Source, counts: Floats, layers: Sequence[int], gate: Gate) -> list[Diagnostic]:

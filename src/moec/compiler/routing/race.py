@@ -16,6 +16,8 @@ Ids = NDArray[np.int16]
 CHUNK = 8192
 """Tokens drawn together: the clocks of one chunk fit in a processor's cache."""
 
+_BINS = 4096
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:
@@ -45,7 +47,7 @@ def draw(gate: Gate, weights: Floats, tokens: int, rng: np.random.Generator) -> 
     """
     sizes = [min(CHUNK, tokens - start) for start in range(0, tokens, CHUNK)]
     tries = _tries(weights, gate.top_k)
-    if gate.limited or tries > 4 * gate.top_k + 8 or 4 * tries > gate.experts:
+    if gate.limited or tries > 4 * gate.top_k + 8 or 2 * tries > gate.experts:
         parts = [race(gate, clocks(weights, (n,), rng)) for n in sizes]
     else:
         parts = [_in_sequence(weights, gate.top_k, tries, n, rng) for n in sizes]
@@ -59,7 +61,8 @@ def clocks(weights: Floats, shape: tuple[int, ...], rng: np.random.Generator) ->
     ticks: NDArray[np.float32] = rng.standard_exponential((*shape, weights.shape[-1]), dtype=np.float32)
     # The ziggurat can return 0 exactly, and 0 · inf has no value.
     np.maximum(ticks, np.float32(1e-38), out=ticks)
-    ticks *= mean
+    with np.errstate(over="ignore"):
+        ticks *= mean
     return ticks
 
 
@@ -85,7 +88,8 @@ def group_scores(by_group: NDArray[np.float32]) -> NDArray[np.float32]:
     if by_group.shape[-1] == 1:
         return by_group[..., 0]
     two = np.partition(by_group, 1, axis=-1)
-    product: NDArray[np.float32] = two[..., 0] * two[..., 1]
+    with np.errstate(over="ignore"):
+        product: NDArray[np.float32] = two[..., 0] * two[..., 1]
     return product
 
 
@@ -113,11 +117,7 @@ def _in_sequence(weights: Floats, top_k: int, tries: int, tokens: int, rng: np.r
     The first appearances of draws with replacement are draws without replacement; and since the exponential law has
     no memory, a race among the experts not yet seen continues them exactly.
     """
-    total = np.cumsum(weights)
-    last = int(np.flatnonzero(weights)[-1])
-    point = rng.random((tries, tokens)) * total[-1]
-    seen = np.minimum(np.searchsorted(total, point.ravel(), side="right"), last).astype(np.int16)
-    seen = seen.reshape(tries, tokens)
+    seen = _with_replacement(weights, rng.random((tries, tokens)))
     new = np.ones((tries, tokens), dtype=bool)
     for j in range(1, tries):
         for i in range(j):
@@ -133,3 +133,18 @@ def _in_sequence(weights: Floats, top_k: int, tries: int, tokens: int, rng: np.r
         ticks[np.arange(len(short)), seen[j, short]] = -1.0
     winners[:, short] = _earliest(ticks, top_k).T
     return np.ascontiguousarray(winners.T)
+
+
+def _with_replacement(weights: Floats, point: Floats) -> Ids:
+    """The expert at each point of [0, 1), laid out by weight: a table of 4096 bins, a search where a bin has several."""
+    upto = np.cumsum(weights) / weights.sum()
+    upto[np.flatnonzero(weights)[-1] :] = 1.0
+    start = np.searchsorted(upto, np.arange(_BINS + 1) / _BINS, side="right")
+    bins = (point * _BINS).astype(np.int32)
+    expert: Ids = start.astype(np.int16)[bins]
+    expert += point >= upto[expert]
+    several = np.diff(np.minimum(start, len(upto) - 1)) > 1
+    if several.any():
+        unsure = several[bins]
+        expert[unsure] = np.searchsorted(upto, point[unsure], side="right")
+    return expert
