@@ -41,9 +41,7 @@ class Measured:
 
 def cases() -> list[Case]:
     """The cases; the recorded trace is used where it is at hand, else the one shipped with the examples."""
-    recorded = (
-        [] if not RECORDED.exists() else ["--set", f'workload.requests.file="{RECORDED}"']
-    )
+    recorded = [] if not RECORDED.exists() else ["--set", f'workload.requests.file="{RECORDED}"']
     simulate = ("simulate", "--json")
     return [
         Case("help", ("--help",), 0.3),

@@ -29,7 +29,7 @@ def _too_long_for_cache(experiment: Experiment, stream: RequestStream, kv_blocks
             "shorten the request, or give the cache more blocks (`kv_cache.memory`, `kv_cache.blocks`, more ranks)",
         )
         for i in _shown(cached > room)
-    ] + _more("M518", cached > room)  # fmt: skip
+    ] + _more(experiment, "M518", cached > room)  # fmt: skip
 
 
 def _too_long_for_budget(experiment: Experiment, stream: RequestStream) -> list[Diagnostic]:
@@ -46,7 +46,7 @@ def _too_long_for_budget(experiment: Experiment, stream: RequestStream) -> list[
             f"`max_batched_tokens = {int(stream.input_tokens.max())}`, or `chunked_prefill = true`",
         )
         for i in _shown(stream.input_tokens > budget)
-    ] + _more("M519", stream.input_tokens > budget)  # fmt: skip
+    ] + _more(experiment, "M519", stream.input_tokens > budget)  # fmt: skip
 
 
 def _diagnostic(
@@ -63,6 +63,7 @@ def _shown(bad: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> list[int]:
     return [int(i) for i in np.flatnonzero(bad)[:SHOWN]]
 
 
-def _more(code: str, bad: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> list[Diagnostic]:
+def _more(experiment: Experiment, code: str, bad: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> list[Diagnostic]:
     rest: Ints = np.flatnonzero(bad)[SHOWN:]
-    return [Diagnostic(code, f"{len(rest)} more requests have the same problem")] if len(rest) else []
+    span = experiment.span("workload.requests")
+    return [Diagnostic(code, f"{len(rest)} more requests have the same problem", span)] if len(rest) else []

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from moec.backends.base import StepTimer
+from moec.compiler.batch import Load
 from moec.serving.agenda import Agenda
 from moec.serving.kv_cache import Blocks, CountedBlocks, HashedBlocks
 from moec.serving.records import IterationLog, RequestColumns
+from moec.serving.results import Ints
 from moec.serving.scheduler import Limits
+
+Watch = Callable[[int, Ints, Load], None]
+"""`watch(instance, start_ns, load)`: iterations that ran, from `start_ns` `[steps]`; the load's fields may hold more steps."""
 
 
 @dataclass(slots=True)
@@ -33,6 +39,7 @@ class Floor:
     step_ns: int
     sequence_ns: float
     keys: list[list[int]] | None
+    watch: Watch | None = None
     waiting: list[int] = field(default_factory=list)
     running: list[int] = field(default_factory=list)
     iterations: IterationLog = field(default_factory=IterationLog)

@@ -84,7 +84,7 @@ class LoadSums:
             seen = (
                 pairs
                 if self.window == GONE
-                else float(windowed_pairs(np.float64(new), np.float64(context), self.window))
+                else float(windowed_pairs(np.asarray(new), np.asarray(context), self.window))
             )
             prompts[:, 0, rank] += (1, new, pairs, context + new, seen, reach)
         count, tokens, pairs_sum, kv, pairs_window, kv_window = prompts

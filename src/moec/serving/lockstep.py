@@ -7,6 +7,7 @@ from heapq import heappop, heappush
 
 import numpy as np
 
+from moec.compiler.batch import Load
 from moec.serving.agenda import END, START
 from moec.serving.instance import Floor
 from moec.serving.loads import LEAP, LoadSums
@@ -23,6 +24,7 @@ class Leap:
     """Iterations under way: `steps` of the timed ones will run; `arrivals`: requests that came meanwhile, in vain."""
 
     start: int
+    load: Load
     ends: Ints
     device: Ints
     steps: int
@@ -88,7 +90,7 @@ class Lockstep:
         self.pace = int(spent[-1])
         sequences, waiting = sum(running), sum(self.floor.waiting[own])
         decodes = sum(rank.decodes for rank in self.ranks)
-        self.leap = Leap(now, ends, device, steps, chunks, decodes, sequences, waiting, [])
+        self.leap = Leap(now, load, ends, device, steps, chunks, decodes, sequences, waiting, [])
         self._post_end(self.leap)
 
     def _post_end(self, leap: Leap) -> None:
@@ -175,6 +177,8 @@ class Lockstep:
             turn = (self.step + np.arange(steps)) % block
             used = self.used + np.cumsum(np.array(self.needs, dtype=np.int64)[turn])
         self.used = int(used[-1])
+        if self.floor.watch is not None:
+            self.floor.watch(self.index, start, leap.load)
         prompt = sum(chunk.new for _, chunk in leap.chunks)
         self.floor.iterations.add(
             steps, self.index, start, ends, leap.device[:steps], prompt, leap.decodes, leap.sequences, waiting, used

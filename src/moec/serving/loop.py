@@ -12,7 +12,7 @@ from moec.dsl.diagnostics import Diagnostic, has_errors
 from moec.dsl.schema import ClosedLoop, Experiment, Gqa
 from moec.serving.agenda import END, Agenda
 from moec.serving.feasible import servable
-from moec.serving.instance import Floor, Instance
+from moec.serving.instance import Floor, Instance, Watch
 from moec.serving.kv_cache import block_keys
 from moec.serving.lockstep import Lockstep
 from moec.serving.pipeline import Pipeline
@@ -37,16 +37,19 @@ def serve(
     layout: Layout,
     backend: str,
     progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> tuple[Results | None, list[Diagnostic]]:
     """Serve `stream` with `kv_blocks` usable cache blocks per attention-DP rank, iterations timed by `timer`.
 
-    No results when a request could never be served; the diagnostics name it. `progress` is called at most every 50 ms.
+    No results when a request could never be served; the diagnostics name it. `progress` is called at most every 50 ms,
+    `watch` for every iteration (or stretch of decode iterations) when it has run.
     """
     began = perf_counter()
     problems = servable(experiment, stream, kv_blocks)
     if has_errors(problems):
         return None, problems
     floor = _floor(experiment, stream, timer, kv_blocks, layout)
+    floor.watch = watch
     build = Lockstep if layout.pp == 1 else Pipeline
     instances: list[Instance] = [build(index, floor) for index in range(floor.instances)]
     arrivals = _arrivals(experiment, stream)

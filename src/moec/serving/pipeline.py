@@ -18,12 +18,12 @@ DUMMY = RankBatch(np.ones(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
 
 @dataclass(slots=True)
 class Queue:
-    """The requests of one attention-DP rank; `flying`: those whose batch has not come back; `decoding`: past the prompt."""
+    """The requests of one attention-DP rank; `awaited`: those whose next token is under way; `decoding`: past the prompt."""
 
     blocks: Blocks
     waiting: deque[int] = field(default_factory=deque)
     running: dict[int, None] = field(default_factory=dict)
-    flying: set[int] = field(default_factory=set)
+    awaited: set[int] = field(default_factory=set)
     decoding: set[int] = field(default_factory=set)
 
 
@@ -35,7 +35,7 @@ class Flight:
 
 
 class Pipeline:
-    """See `Instance`. A batch is formed when the first stage is free; a request is in one batch at a time."""
+    """See `Instance`. A batch is formed when the first stage is free; chunks of one prompt may follow each other closely."""
 
     def __init__(self, index: int, floor: Floor) -> None:
         self.index, self.floor, self.first = index, floor, index * floor.dp
@@ -68,7 +68,10 @@ class Pipeline:
 
     def _travel(self, now: int, items: list[list[Chunk]], overhead: int) -> int:
         """Send the batch through the stages; the host's time holds the first. Returns when the batch is back."""
-        times = self.floor.timer.times(self._load(items))
+        load = self._load(items)
+        times = self.floor.timer.times(load)
+        if self.floor.watch is not None:
+            self.floor.watch(self.index, np.array([now]), load)
         end = now + overhead
         for stage, held in enumerate(times.stage_ns[0].tolist()):
             end = max(end, self.stage_free[stage]) + held
@@ -100,7 +103,6 @@ class Pipeline:
         left, calm = self._continue(queue, items)
         if calm:
             self._admit(queue, left, now, items)
-        queue.flying.update(item.request for item in items)
         return items
 
     def _continue(self, queue: Queue, items: list[Chunk]) -> tuple[int, bool]:
@@ -109,12 +111,14 @@ class Pipeline:
         for request in list(queue.running):
             if left == 0:
                 break
-            if request in queue.flying or request not in queue.running:
-                continue
+            if request not in queue.running:
+                break
             computed = columns.computed[request]
             new = min(columns.known[request] - computed, left)
-            while self._short(queue, computed, new) and request in queue.running:
-                self._preempt(queue, {item.request for item in items})
+            if not new:
+                continue
+            while request in queue.running and self._short(queue, computed, new):
+                self._preempt(queue)
                 calm = False
             if request in queue.running:
                 left -= self._compute(queue, request, computed, new, items)
@@ -124,11 +128,10 @@ class Pipeline:
         block = self.floor.limits.block
         return -(-(computed + new) // block) + (-computed // block) > queue.blocks.free
 
-    def _preempt(self, queue: Queue, batch: set[int]) -> None:
-        """The newest request that is neither in flight nor in the batch being formed; the one that asks is such a one."""
+    def _preempt(self, queue: Queue) -> None:
+        """The newest request goes, even if its batch has not come back; a token that is under way still counts."""
         columns = self.floor.requests
-        request = next(r for r in reversed(queue.running) if r not in queue.flying and r not in batch)
-        del queue.running[request]
+        request, _ = queue.running.popitem()
         queue.decoding.discard(request)
         queue.blocks.release(request, columns.computed[request])
         columns.computed[request] = 0
@@ -137,8 +140,11 @@ class Pipeline:
 
     def _admit(self, queue: Queue, left: int, now: int, items: list[Chunk]) -> None:
         columns, limits = self.floor.requests, self.floor.limits
-        while queue.waiting and left > 0 and len(queue.running) < limits.max_sequences:
-            request = queue.waiting[0]
+        for request in list(queue.waiting):
+            if left == 0 or len(queue.running) == limits.max_sequences:
+                return
+            if request in queue.awaited:  # its next token first: else it would be generated twice
+                continue
             known = columns.known[request]
             hits = queue.blocks.match(request, known)
             computed = len(hits) * limits.block
@@ -147,7 +153,7 @@ class Pipeline:
                 return
             if -(-known // limits.block) - len(hits) + queue.blocks.idle(hits) > queue.blocks.free:
                 return
-            queue.waiting.popleft()
+            queue.waiting.remove(request)
             queue.running[request] = None
             if columns.scheduled_ns[request] < 0:
                 columns.scheduled_ns[request] = now
@@ -158,7 +164,10 @@ class Pipeline:
     def _compute(self, queue: Queue, request: int, computed: int, new: int, items: list[Chunk]) -> int:
         queue.blocks.extend(request, computed, computed + new)
         self.floor.requests.computed[request] = computed + new
-        items.append(Chunk(request, new, computed, computed + new == self.floor.requests.known[request]))
+        last = computed + new == self.floor.requests.known[request]
+        if last:
+            queue.awaited.add(request)
+        items.append(Chunk(request, new, computed, last))
         return new
 
     def end(self, now: int, token: int) -> int:
@@ -167,7 +176,6 @@ class Pipeline:
         finished = 0
         for queue, part in zip(self.queues, flight.items, strict=True):
             for item in part:
-                queue.flying.discard(item.request)
                 if item.last:
                     finished += self._emit(queue, item.request, now)
         self._count()
@@ -176,7 +184,8 @@ class Pipeline:
 
     def _emit(self, queue: Queue, request: int, now: int) -> int:
         columns = self.floor.requests
-        cached, output = columns.known[request], columns.output[request]
+        queue.awaited.discard(request)
+        output = columns.output[request]
         if output:
             columns.known[request] += 1
             if columns.first_ns[request] < 0:
@@ -185,13 +194,20 @@ class Pipeline:
                 self.floor.gaps[now - columns.last_ns[request]] += 1
             columns.last_ns[request] = now
         if columns.known[request] - columns.input[request] < output:
-            queue.decoding.add(request)
+            if request in queue.running:
+                queue.decoding.add(request)
             return 0
-        del queue.running[request]
-        queue.decoding.discard(request)
-        queue.blocks.release(request, cached)
+        self._leave(queue, request)
         columns.finish_ns[request] = now
         return 1
+
+    def _leave(self, queue: Queue, request: int) -> None:
+        if request not in queue.running:
+            queue.waiting.remove(request)
+            return
+        del queue.running[request]
+        queue.decoding.discard(request)
+        queue.blocks.release(request, self.floor.requests.computed[request])
 
     def _count(self) -> None:
         for rank, queue in enumerate(self.queues, self.first):

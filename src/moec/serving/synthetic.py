@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moec.dsl.schema import (
     Burst,
@@ -28,13 +29,17 @@ def request_lengths(lengths: Lengths, seed: int) -> tuple[Ints, Ints]:
     return _draw(lengths.input, lengths.count, own, INPUT), _draw(lengths.output, lengths.count, own, OUTPUT)
 
 
-def arrival_times(arrivals: Poisson | GammaArrivals | Constant | Burst, count: int, seed: int) -> Ints:
-    """Nanoseconds, ascending; the first request comes one gap after zero (a burst and a constant stream at zero)."""
+def arrival_times(arrivals: Poisson | GammaArrivals | Constant | Burst, count: int, seed: int) -> NDArray[np.float64]:
+    """Nanoseconds, whole and ascending, however late.
+
+    The first request comes one gap after zero; a burst and a constant stream begin at zero.
+    """
     match arrivals:
         case Burst():
-            return np.zeros(count, np.int64)
+            return np.zeros(count)
         case Constant(rate):
-            return np.rint(np.arange(count) * (1e9 / rate)).astype(np.int64)
+            times: NDArray[np.float64] = np.rint(np.arange(count) * (1e9 / rate))
+            return times
         case Poisson(rate, own):
             gaps = _generator(seed if own is None else own, ARRIVAL).exponential(1 / rate, count)
         case GammaArrivals(rate, cv, own):
@@ -42,7 +47,7 @@ def arrival_times(arrivals: Poisson | GammaArrivals | Constant | Burst, count: i
             gaps = _generator(seed if own is None else own, ARRIVAL).gamma(shape, 1 / (shape * rate), count)
         case _:
             assert_never(arrivals)
-    times: Ints = np.rint(np.cumsum(gaps) * 1e9).astype(np.int64)
+    times = np.rint(np.cumsum(gaps) * 1e9)
     return times
 
 

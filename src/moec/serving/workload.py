@@ -14,6 +14,7 @@ from moec.dsl.schema import ClosedLoop, Experiment, Lengths, Recorded, TraceRequ
 from moec.serving.results import Ints
 from moec.serving.synthetic import arrival_times, request_lengths
 from moec.serving.traces import Trace, read_trace
+from moec.serving.traces.trace import MOST_NS
 
 SHOWN = 5
 """Mistakes of one kind that are named one by one before the rest are only counted."""
@@ -77,12 +78,15 @@ def _arrange(experiment: Experiment, stream: RequestStream) -> tuple[RequestStre
         return None, found
     match experiment.workload.arrivals:
         case Recorded(speed):
-            recorded = stream.arrival_ns
-            arrival = recorded if speed == 1 else np.rint(recorded / speed).astype(np.int64)
+            with np.errstate(over="ignore"):  # infinitely late is too late
+                arrival = stream.arrival_ns if speed == 1 else np.rint(stream.arrival_ns / speed)
         case ClosedLoop():
             arrival = np.zeros(len(stream.request_id), np.int64)
         case arrivals:
             arrival = arrival_times(arrivals, len(stream.request_id), experiment.seed)
+    if arrival.max() > MOST_NS:
+        return None, [_too_late(experiment)]
+    arrival = arrival.astype(np.int64)
     order = np.argsort(arrival, kind="stable")
     if np.array_equal(order, np.arange(len(order))):
         return replace(stream, arrival_ns=arrival), []
@@ -110,6 +114,9 @@ def _check(experiment: Experiment, stream: RequestStream) -> list[Diagnostic]:
     if twice is not None:
         title = f"request id `{twice}` stands for several requests"
         return [Diagnostic("M516", title, span, help="give every request its own id, or leave the column out")]
+    if "" in stream.request_id:
+        title = f"request {stream.request_id.index('') + 1} of the trace has an empty id"
+        return [Diagnostic("M516", title, span, help="give every request its own id, or leave the column out")]
     return []
 
 
@@ -129,6 +136,12 @@ def _nothing_recorded(experiment: Experiment) -> Diagnostic:
         "`recorded()` replays the times of a trace",
         help="write `arrivals = poisson(rate: 10 req/s)`, `constant(…)`, `gamma(…)`, `burst()` or `closed_loop(…)`",
     )
+
+
+def _too_late(experiment: Experiment) -> Diagnostic:
+    span = experiment.span("workload.arrivals")
+    title = f"the last request arrives after more than {MOST_NS / 3.15576e16:.0f} years"
+    return Diagnostic("M513", title, span, help="raise the rate, or the `speed` of the replay")
 
 
 def _no_times(experiment: Experiment, name: str) -> Diagnostic:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,17 @@ import numpy as np
 from moec.dsl.diagnostics import Diagnostic
 from moec.serving.results import Ints
 from moec.serving.traces.known import unknown
-from moec.serving.traces.trace import BadLine, Trace, bad_lines
+from moec.serving.traces.trace import MOST_NS, MOST_TOKENS, BadLine, Trace, bad_lines, out_of_range, short
 
 MILLISECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """A known set of keys; `unit_ns` is the unit of its times, `tokens_per_id` how many tokens one id names."""
+    """A known set of keys; `unit_ns` is the unit of its times, `tokens_per_id` how many tokens one id names.
+
+    An empty `arrival`: the file has no times.
+    """
 
     input: str
     output: str
@@ -43,7 +47,7 @@ LONG_LIST = re.compile(r"\[[0-9,\s]*\]")
 def read_lines(name: str, lines: list[str], count: int | None, with_ids: bool) -> tuple[Trace | None, list[Diagnostic]]:
     """The requests of a JSONL file; its first line tells which keys it uses."""
     numbered = [(i, line) for i, line in enumerate(lines, 1) if line.strip()][:count]
-    keys, problem = _keys_of(name, numbered[0][1])
+    keys, problem = _keys_of(name, *numbered[0])
     if keys is None:
         return None, problem
     bad: list[BadLine] = []
@@ -51,64 +55,78 @@ def read_lines(name: str, lines: list[str], count: int | None, with_ids: bool) -
     if bad:
         return None, bad_lines(name, bad)
     columns = np.array([row[:3] for row in rows], dtype=np.int64)
+    arrival = columns[:, 2] if keys.arrival else None
     known = with_ids and all(row[3] is not None for row in rows)
     ids = tuple(row[3] for row in rows if row[3] is not None) if known else None
-    return Trace(columns[:, 0], columns[:, 1], columns[:, 2], None, ids, keys.tokens_per_id), []
+    return Trace(columns[:, 0], columns[:, 1], arrival, None, ids, keys.tokens_per_id), []
 
 
-def _keys_of(name: str, line: str) -> tuple[Keys | None, list[Diagnostic]]:
+def _keys_of(name: str, number: int, line: str) -> tuple[Keys | None, list[Diagnostic]]:
     try:
-        first = json.loads(LONG_LIST.sub("[]", line))
+        first = _record(line)
     except ValueError as error:
-        return None, bad_lines(name, [BadLine(1, f"is not JSON: {_short(str(error))}")])
+        return None, bad_lines(name, [BadLine(number, str(error))])
     keys = next((k for k in KNOWN if k.input in first and k.output in first), None)
-    return keys, [] if keys else [unknown(name, sorted(first))]
+    if keys is None:
+        return None, [unknown(name, sorted(first))]
+    return keys if keys.arrival in first else replace(keys, arrival=""), []
+
+
+def _record(line: str) -> Mapping[str, Any]:
+    """The line's object with its lists of numbers cut out."""
+    try:
+        record = json.loads(LONG_LIST.sub("[]", line))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not JSON: {error.msg[:1].lower()}{error.msg[1:]}") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError("has a number too long or lists too deep to read") from error
+    if not isinstance(record, Mapping):
+        raise ValueError("is not a JSON object")
+    return record
 
 
 def _row(
     number: int, line: str, keys: Keys, with_ids: bool, bad: list[BadLine]
 ) -> tuple[int, int, int, Ints | None] | None:
-    lists = LONG_LIST.findall(line)
     try:
-        record = json.loads(LONG_LIST.sub("[]", line))
-        values = _numbers(record, keys)
-        ids = _ids(record, keys, lists, values[0]) if with_ids else None
+        record = _record(line)
+        tokens = _number(record, keys.input, 1, MOST_TOKENS)
+        output = _number(record, keys.output, 0, MOST_TOKENS)
+        arrival = _number(record, keys.arrival, 0, MOST_NS, keys.unit_ns) if keys.arrival else 0
+        ids = _ids(record, keys, line, tokens) if with_ids else None
     except ValueError as error:
-        bad.append(BadLine(number, _short(str(error))))
+        bad.append(BadLine(number, str(error)))
         return None
-    return (*values, ids)
+    return tokens, output, arrival, ids
 
 
-def _numbers(record: Any, keys: Keys) -> tuple[int, int, int]:
-    if not isinstance(record, Mapping):
-        raise ValueError("is not a JSON object")
-    found: list[int] = []
-    for key, least in ((keys.input, 1), (keys.output, 0), (keys.arrival, 0)):
-        value = record.get(key)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or (key != keys.arrival and value != int(value))
-        ):
-            raise ValueError(f"has {json.dumps(value)} for `{key}`")
-        if value < least:
-            raise ValueError(f"has {value} for `{key}`, at least {least} is needed")
-        found.append(round(value * keys.unit_ns) if key == keys.arrival else int(value))
-    return found[0], found[1], found[2]
+def _number(record: Mapping[str, Any], key: str, least: int, most: int, unit: int = 0) -> int:
+    """A whole number, or with a `unit` any number, in whole units of it."""
+    if key not in record:
+        raise ValueError(f"has no `{key}`")
+    value = record[key]
+    shown = short(json.dumps(value, ensure_ascii=False))
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -math.inf < value < math.inf:
+        raise ValueError(f"has {shown} for `{key}`")
+    if wrong := out_of_range(value * (unit or 1), least, most):
+        raise ValueError(f"has {shown} for `{key}`, {wrong}")
+    if not unit and value != int(value):
+        raise ValueError(f"has {shown} for `{key}`, a whole number is needed")
+    return round(value * (unit or 1))
 
 
-def _ids(record: Mapping[str, Any], keys: Keys, lists: list[str], tokens: int) -> Ints | None:
-    """The id list that stood in the line, read by numpy: its place among the line's lists is that of its key."""
+def _ids(record: Mapping[str, Any], keys: Keys, line: str, tokens: int) -> Ints | None:
+    """The list of ids, read from the line itself: parsing it as JSON takes ten times as long."""
     if keys.ids not in record:
         return None
-    place = [k for k, v in record.items() if v == []].index(keys.ids)
-    body = lists[place][1:-1]
-    ids = np.fromstring(body, dtype=np.int64, sep=",") if body.strip() else np.zeros(0, np.int64)
+    found = re.search(rf'"{keys.ids}"\s*:\s*\[([0-9,\s]*)\]', line)
+    try:
+        ids = np.array([int(i) for i in found[1].split(",")] if found and found[1].strip() else [], dtype=np.int64)
+    except (ValueError, OverflowError):
+        found = None
+    if found is None:
+        raise ValueError(f"has something else than whole numbers in `{keys.ids}`")
     needed = -(-tokens // keys.tokens_per_id)
     if len(ids) != needed:
         raise ValueError(f"has {len(ids)} entries in `{keys.ids}`, {needed} are needed for {tokens} tokens")
     return ids
-
-
-def _short(text: str) -> str:
-    return text if len(text) < 120 else text[:117] + "…"

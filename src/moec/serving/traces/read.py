@@ -19,7 +19,8 @@ def read_trace(path: Path, *, count: int | None, with_ids: bool) -> tuple[Trace 
         return None, [Diagnostic("M510", f"cannot read `{path.name}`: {error.strerror}")]
     except UnicodeDecodeError as error:
         return None, [Diagnostic("M510", f"`{path.name}` is not UTF-8 text: byte {error.start} is no part of it")]
-    lines = text.removeprefix("\ufeff").splitlines()
+    # JSON strings may hold the rarer characters at which `splitlines` splits
+    lines = [line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n")]
     first = next((line for line in lines if line.strip()), "")
     if not first:
         return None, [Diagnostic("M517", f"`{path.name}` has no requests", help=f"a trace is {FORMATS}")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,9 +12,15 @@ import numpy as np
 
 from moec.dsl.diagnostics import Diagnostic
 from moec.serving.traces.known import unknown
-from moec.serving.traces.trace import BadLine, Trace, bad_lines
+from moec.serving.traces.trace import MOST_NS, MOST_TOKENS, BadLine, Trace, bad_lines, out_of_range, short
 
 SECOND = 1_000_000_000
+
+
+def _whole(text: str) -> int:
+    if not re.fullmatch("[+-]?[0-9]+", text):
+        raise ValueError(text)
+    return int(text)
 
 
 def _seconds(text: str) -> int:
@@ -24,11 +31,11 @@ def _seconds(text: str) -> int:
 
 
 def _calendar(text: str) -> int:
-    """ISO date and time; a fraction may have more than six digits (Azure has seven)."""
+    """Nanoseconds from 2000 to an ISO date and time; a fraction may have more than six digits (Azure has seven)."""
     whole, _, fraction = text.strip().partition(".")
     digits = fraction.rstrip("Z").split("+")[0]
     moment = datetime.fromisoformat(whole.rstrip("Z")).replace(tzinfo=UTC)
-    passed = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    passed = moment - datetime(2000, 1, 1, tzinfo=UTC)
     return passed // timedelta(seconds=1) * SECOND + int(digits.ljust(9, "0")[:9] or 0)
 
 
@@ -45,7 +52,7 @@ class Columns:
 
 KNOWN = (
     Columns("input_tokens", "output_tokens", "arrival_s", _seconds, "request_id"),
-    Columns("input_toks", "output_toks", "arrival_time_ns", int),
+    Columns("input_toks", "output_toks", "arrival_time_ns", _whole),
     # Azure LLM inference traces (Azure/AzurePublicDataset): context and generated tokens with a wall-clock time
     Columns("ContextTokens", "GeneratedTokens", "TIMESTAMP", _calendar),
     # BurstGPT (arXiv 2401.17644): seconds from the start
@@ -61,8 +68,14 @@ def read_table(name: str, lines: list[str], count: int | None) -> tuple[Trace | 
     columns = next((k for k in KNOWN if k.input in header and k.output in header), None)
     if columns is None:
         return None, [unknown(name, header)]
+    twice = next((cell for cell in header if cell and header.count(cell) > 1), None)
+    if twice is not None:
+        return None, [Diagnostic("M511", f"`{name}` has the column `{twice}` twice", help="keep one")]
     bad: list[BadLine] = []
-    rows = list(_rows(lines, start + 1, separator, header, columns, count, bad))
+    try:
+        rows = list(_rows(lines, start + 1, separator, header, columns, count, bad))
+    except csv.Error as error:
+        return None, [Diagnostic("M512", f"`{name}` is no table: {error}", help="a quote may never be closed")]
     if bad:
         return None, bad_lines(name, bad)
     if not rows:
@@ -79,17 +92,19 @@ def _rows(
     bad: list[BadLine],
 ) -> Iterator[tuple[int, int, int, str]]:  # fmt: skip
     seen = 0
-    for number, cells in enumerate(csv.reader(lines[start:], delimiter=separator), start + 1):
-        if not cells or not any(cell.strip() for cell in cells):
-            continue
-        if count is not None and seen == count:
+    reader = csv.reader(lines[start:], delimiter=separator)
+    number = start + 1
+    for cells in reader:
+        if any(cell.strip() for cell in cells):
+            row = _row(cells, header, columns)
+            if isinstance(row, str):
+                bad.append(BadLine(number, row))
+            else:
+                yield row
+            seen += 1
+        if seen == count:
             return
-        seen += 1
-        row = _row(cells, header, columns)
-        if isinstance(row, str):
-            bad.append(BadLine(number, row))
-        else:
-            yield row
+        number = start + reader.line_num + 1  # a quoted cell may have gone over several lines
 
 
 def _row(cells: list[str], header: list[str], columns: Columns) -> tuple[int, int, int, str] | str:
@@ -98,15 +113,19 @@ def _row(cells: list[str], header: list[str], columns: Columns) -> tuple[int, in
         return f"has {len(cells)} cells, the header has {len(header)}"
     cell = dict(zip(header, (c.strip() for c in cells), strict=True))
     values: list[int] = []
-    for column, read, least in ((columns.input, int, 1), (columns.output, int, 0), (columns.arrival, columns.time, 0)):
+    for column, read, least, most in (
+        (columns.input, _whole, 1, MOST_TOKENS),
+        (columns.output, _whole, 0, MOST_TOKENS),
+        (columns.arrival, columns.time, 0, MOST_NS),
+    ):
         if column is None or column not in cell:
             values.append(0)
             continue
         try:
             value = read(cell[column])
-        except ValueError:
-            return f"has `{cell[column]}` for `{column}`"
-        if value < least:
-            return f"has {cell[column]} for `{column}`, at least {least} is needed"
+        except (ValueError, OverflowError):
+            return f"has `{short(cell[column])}` for `{column}`"
+        if wrong := out_of_range(value, least, most):
+            return f"has {short(cell[column])} for `{column}`, {wrong}"
         values.append(value)
     return values[0], values[1], values[2], cell.get(columns.request_id or "", "")

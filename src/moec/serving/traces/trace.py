@@ -10,6 +10,11 @@ from moec.serving.results import Ints
 
 SHOWN = 5
 
+MOST_TOKENS = 2**31 - 1
+"""Of a prompt or an answer."""
+MOST_NS = 2**61
+"""The latest arrival, some 73 years: the whole run then stays within 64-bit nanoseconds."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trace:
@@ -29,6 +34,18 @@ class BadLine:
 
     line: int
     why: str
+
+
+def out_of_range(value: float, least: int, most: int) -> str:
+    """What is wrong with a number of a trace; empty when nothing is."""
+    if value < least:
+        return f"at least {least} is needed"
+    return "which is too large" if value > most else ""
+
+
+def short(text: str) -> str:
+    """As much of `text` as a message can take."""
+    return text if len(text) < 120 else text[:117] + "…"
 
 
 def bad_lines(name: str, bad: Sequence[BadLine]) -> list[Diagnostic]:

@@ -1,0 +1,286 @@
+"""Serving as vLLM V1 does it, one step at a time over plain request objects: slow, and meant to be obviously right.
+
+Read from vLLM 0.19.0: `v1/core/sched/scheduler.py` (`schedule`, `_update_after_schedule`, `update_from_output`),
+`v1/core/kv_cache_manager.py` (`can_fit_full_sequence`, `allocate_slots`), `v1/core/single_type_kv_cache_manager.py`,
+`v1/core/block_pool.py`, `v1/engine/core.py` (`DPEngineCoreProc`, batch queue) and `v1/engine/core_client.py`
+(`DPLBAsyncMPClient`). docs/serving.md says where moec departs from it; those places are marked *moec* here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from moec.compiler.batch import Load, RankBatch, load_of
+
+Step = Callable[[Load], tuple[int, list[int]]]
+"""Device time of one iteration and how long it holds each pipeline stage, from a load with fields `[dp]`."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Everything that decides a run besides the requests."""
+
+    instances: int
+    dp: int
+    pp: int
+    max_sequences: int
+    max_batched_tokens: int
+    chunked: bool
+    block: int
+    kv_blocks: int
+    caching: bool
+    window: int | None
+    dummy: bool
+    round_robin: bool
+    concurrency: int | None
+    step_ns: int
+    sequence_ns: float
+
+
+@dataclass(eq=False)
+class Request:
+    """`tokens`: the prompt and what was generated; `awaited`: its next token is being computed."""
+
+    index: int
+    arrival: int
+    tokens: list[Hashable]
+    prompt: int
+    output: int
+    computed: int = 0
+    table: list[int] = field(default_factory=list)
+    decoding: bool = False
+    awaited: bool = False
+    instance: int = -1
+    rank: int = -1
+    scheduled: int = -1
+    first: int = -1
+    latest: int = -1
+    finish: int = -1
+    cached: int = 0
+    preemptions: int = 0
+
+
+class Pool:
+    """Blocks of one cache: the free queue in the order of eviction, and which blocks are found under which tokens."""
+
+    def __init__(self, blocks: int, size: int, caching: bool) -> None:
+        self.size, self.caching = size, caching
+        self.free = list(range(blocks))
+        self.holders = [0] * blocks
+        self.name: list[Hashable] = [None] * blocks
+        self.found: dict[Hashable, list[int]] = {}
+
+    def hits(self, request: Request) -> list[int]:
+        """Blocks that hold the longest prefix; the last token is always computed."""
+        blocks: list[int] = []
+        while self.caching and (len(blocks) + 1) * self.size < len(request.tokens):
+            same = self.found.get(tuple(request.tokens[: (len(blocks) + 1) * self.size]))
+            if not same:
+                break
+            blocks.append(same[0])
+        return blocks
+
+    def fits(self, request: Request, tokens: int, hits: list[int]) -> bool:
+        new = -(-tokens // self.size) - len(request.table) - len(hits)
+        return max(new, 0) + sum(not self.holders[block] for block in hits) <= len(self.free)
+
+    def allocate(self, request: Request, tokens: int, hits: list[int]) -> None:
+        for block in hits:
+            if not self.holders[block]:
+                self.free.remove(block)
+            self.holders[block] += 1
+            request.table.append(block)
+        while len(request.table) * self.size < tokens:
+            block = self.free.pop(0)
+            if self.name[block] is not None:
+                self.found[self.name[block]].remove(block)
+                self.name[block] = None
+            self.holders[block] = 1
+            request.table.append(block)
+        for i, block in enumerate(request.table[: tokens // self.size] if self.caching else []):
+            if self.name[block] is None:
+                self.name[block] = tuple(request.tokens[: (i + 1) * self.size])
+                self.found.setdefault(self.name[block], []).append(block)
+
+    def release(self, request: Request) -> None:
+        for block in reversed(request.table):
+            self.holders[block] -= 1
+            if not self.holders[block]:
+                self.free.append(block)
+        request.table.clear()
+
+
+@dataclass(frozen=True)
+class Item:
+    """What a batch computes for one request; `last`: its latest token is among it, so a new one comes out."""
+
+    request: Request
+    new: int
+    context: int
+    decode: bool
+    last: bool
+
+
+class Rank:
+    """The scheduler of one attention-DP rank."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.waiting: list[Request] = []
+        self.running: list[Request] = []
+        self.pool = Pool(rules.kv_blocks, rules.block, rules.caching)
+
+    def schedule(self, now: int) -> list[Item]:
+        items: list[Item] = []
+        budget, preempted = self.rules.max_batched_tokens, False
+        position = 0
+        while position < len(self.running) and budget > 0:
+            request = self.running[position]
+            position += 1
+            new = min(len(request.tokens) - request.computed, budget)
+            if not new:
+                continue
+            while request in self.running and not self.pool.fits(request, request.computed + new, []):
+                self._preempt(self.running.pop())
+                preempted = True
+            if request in self.running:
+                budget -= self._compute(request, new, [], items)
+        for request in [] if preempted else self.waiting.copy():
+            if not budget or len(self.running) == self.rules.max_sequences:
+                break
+            if request.awaited:  # moec: as later versions do; 0.19.0 would generate the token twice
+                continue
+            hits = self.pool.hits(request)
+            request.computed = len(hits) * self.rules.block
+            rest = len(request.tokens) - request.computed
+            if not self.rules.chunked and budget < rest <= self.rules.max_batched_tokens:
+                break  # moec: what preemption made longer than the budget is chunked; vLLM forbids such a budget
+            if not self.pool.fits(request, len(request.tokens), hits):
+                break
+            self.waiting.remove(request)
+            self.running.append(request)
+            if request.scheduled < 0:
+                request.scheduled, request.cached = now, request.computed
+            budget -= self._compute(request, min(rest, budget), hits, items)
+        return items
+
+    def _compute(self, request: Request, new: int, hits: list[int], items: list[Item]) -> int:
+        context = request.computed
+        self.pool.allocate(request, context + new, hits)
+        request.computed += new
+        request.awaited = request.computed == len(request.tokens)
+        items.append(Item(request, new, context, request.decoding, request.awaited))
+        return new
+
+    def _preempt(self, request: Request) -> None:
+        self.pool.release(request)
+        request.computed, request.decoding = 0, False
+        request.preemptions += 1
+        self.waiting.insert(0, request)
+
+    def update(self, item: Item, now: int, gaps: Counter[int]) -> bool:
+        """The batch with `item` is back; whether that finishes the request."""
+        request = item.request
+        if not item.last:
+            return False
+        request.awaited = False
+        if request.output:
+            request.tokens.append(("generated", request.index, len(request.tokens)))
+            if request.first < 0:
+                request.first = now
+            else:
+                gaps[now - request.latest] += 1
+            request.latest = now
+        if len(request.tokens) - request.prompt == request.output:
+            (self.running if request in self.running else self.waiting).remove(request)
+            self.pool.release(request)
+            request.finish = now
+            return True
+        request.decoding = request in self.running
+        return False
+
+
+class Engine:
+    """One instance: its ranks step together, and up to `pp` of their batches are on their way through the stages."""
+
+    def __init__(self, index: int, rules: Rules, step: Step) -> None:
+        self.index, self.rules, self.step = index, rules, step
+        self.ranks = [Rank(rules) for _ in range(rules.dp)]
+        self.stage_free = [0] * rules.pp
+        self.flights: list[tuple[int, list[list[Item]]]] = []
+        self.iterations: list[tuple[int, ...]] = []
+        self.loads: Loads = {}
+
+    def start(self, now: int) -> None:
+        if len(self.flights) == self.rules.pp or now < self.stage_free[0]:
+            return
+        parts = [rank.schedule(now) for rank in self.ranks]
+        if not any(parts):
+            return
+        load = self.loads[self.index, now] = self._load(parts)
+        device, stages = self.step(load)
+        end = now + self.rules.step_ns + round(self.rules.sequence_ns * max(map(len, parts)))
+        for stage, held in enumerate(stages):
+            end = max(end, self.stage_free[stage]) + held
+            self.stage_free[stage] = end
+        self.flights.append((end, parts))
+        items = [item for part in parts for item in part]
+        self.iterations.append(
+            (
+                self.index, now, end, device, sum(i.new for i in items if not i.decode), sum(i.decode for i in items),
+                len(items), sum(len(rank.waiting) for rank in self.ranks),
+                sum(self.rules.kv_blocks - len(rank.pool.free) for rank in self.ranks),
+            )
+        )  # fmt: skip
+
+    def _load(self, parts: list[list[Item]]) -> Load:
+        batch = [[(item.new, item.context) for item in part] for part in parts]
+        if self.rules.dummy and self.rules.dp > 1:
+            batch = [rank or [(1, 0)] for rank in batch]
+        arrays = [np.array(rank, dtype=np.int64).reshape(-1, 2).T for rank in batch]
+        return load_of(tuple(RankBatch(new, context) for new, context in arrays), self.rules.window)
+
+    def end(self, now: int, gaps: Counter[int]) -> int:
+        """Take back the oldest batch; how many requests that finishes."""
+        _, parts = self.flights.pop(0)
+        return sum(rank.update(item, now, gaps) for rank, part in zip(self.ranks, parts, strict=True) for item in part)
+
+
+Loads = dict[tuple[int, int], Load]
+"""By instance and start."""
+
+
+def run(rules: Rules, requests: list[Request], step: Step) -> tuple[list[tuple[int, ...]], Counter[int], Loads]:
+    """Serve `requests` (in arrival order, changed in place): the iterations, the gaps between tokens, the loads."""
+    engines = [Engine(i, rules, step) for i in range(rules.instances)]
+    queues = [rank for engine in engines for rank in engine.ranks]
+    gaps: Counter[int] = Counter()
+    routed, released, now = 0, rules.concurrency or len(requests), -1
+    while any(request.finish < 0 for request in requests):
+        coming = [request.arrival for request in requests[routed:released][:1]]
+        coming += [flight[0] for engine in engines for flight in engine.flights]
+        now = min(coming + [engine.stage_free[0] for engine in engines if engine.stage_free[0] > now])
+        awake = {engine.index for engine in engines if engine.stage_free[0] == now}
+        for engine in engines:
+            while engine.flights and engine.flights[0][0] == now:
+                awake.add(engine.index)
+                done = engine.end(now, gaps)
+                for request in requests[released : released + done] if rules.concurrency else []:
+                    request.arrival = now
+                    released += 1
+        while routed < min(released, len(requests)) and requests[routed].arrival == now:
+            scores = [4 * len(queue.waiting) + len(queue.running) for queue in queues]
+            queue = routed % len(queues) if rules.round_robin else scores.index(min(scores))
+            queues[queue].waiting.append(requests[routed])
+            requests[routed].instance, requests[routed].rank = divmod(queue, rules.dp)
+            awake.add(requests[routed].instance)
+            routed += 1
+        for index in sorted(awake):
+            engines[index].start(now)
+    rows = [row for engine in engines for row in engine.iterations]
+    loads = {key: load for engine in engines for key, load in engine.loads.items()}
+    return sorted(rows, key=lambda row: (row[1], row[0])), gaps, loads
