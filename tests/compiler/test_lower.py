@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.cases import DENSE, INTERLEAVED, MIXTURE, MODELS, SHARED, WINDOWED, experiment, program, random_batch
 
+from moec.backends.fast.backend import FastBackend
 from moec.compiler.batch import RankBatch, load_of, windowed_pairs
 from moec.compiler.graph import AllToAll, Compute, Graph
 from moec.compiler.lower import lower
 from moec.compiler.lower.assemble import Kind, runs
 from moec.compiler.verify import matrix, verify
 from moec.dsl.schema import ExpertPlan, Routing, Zipf
+from support.cases import DENSE, INTERLEAVED, MIXTURE, MODELS, SHARED, WINDOWED, experiment, program, random_batch
 
-PLANS = [dict(tp=1, dp=1), dict(tp=2, dp=1), dict(tp=1, dp=4), dict(tp=2, dp=2), dict(tp=2, dp=2, pp=2), dict(tp=4, dp=2)]
+PLANS = [
+    {"tp": 1, "dp": 1},
+    {"tp": 2, "dp": 1},
+    {"tp": 1, "dp": 4},
+    {"tp": 2, "dp": 2},
+    {"tp": 2, "dp": 2, "pp": 2},
+    {"tp": 4, "dp": 2},
+]
 METHODS = ["alltoall", "allgather_reducescatter", "allreduce"]
 
 
@@ -82,8 +90,29 @@ def test_flops_do_not_depend_on_the_parallelism(model) -> None:  # type: ignore[
 
 def test_two_micro_batches_do_the_same_work() -> None:
     batch = random_batch(np.random.default_rng(0), 2)
-    plain, split = (total_flops(lower(program(experiment(SHARED, dp=2, overlap=o)), batch)) for o in ("none", "two_batch"))
+    plain, split = (
+        total_flops(lower(program(experiment(SHARED, dp=2, overlap=o)), batch)) for o in ("none", "two_batch")
+    )
     assert split == pytest.approx(plain, rel=1e-12)
+
+
+@pytest.mark.parametrize("model", [MIXTURE, WINDOWED], ids=["mixture", "windowed"])
+def test_one_micro_batchs_next_layer_hides_the_others_combine(model) -> None:  # type: ignore[no-untyped-def]
+    e = experiment(model, dp=4, overlap="two_batch")
+    graph = lower(program(e), (one_rank((512, 0)),) * 4, "drawn")
+    timing = FastBackend.of(e).run(graph)
+    number, block = max(enumerate(graph.blocks), key=lambda numbered: numbered[1].repeat)
+    of = {t.op: t for t in timing.ops if t.block == number}
+    sums, combines = ([i for i, op in enumerate(block.ops) if op.name == name] for name in ("moe_sum", "combine"))
+    assert block.repeat > 1
+    assert (of[sums[0]].start_ns[1:] < of[combines[-1]].end_ns[:-1]).all()
+
+
+def test_micro_batches_sum_every_mixture_once() -> None:
+    for tp, dp, pp in ((1, 4, 1), (1, 2, 2), (2, 2, 1)):
+        e = experiment(INTERLEAVED, tp=tp, dp=dp, pp=pp, overlap="two_batch")
+        graph = lower(program(e), random_batch(np.random.default_rng(4), dp))
+        assert sum(block.repeat * sum(op.name == "moe_sum" for op in block.ops) for block in graph.blocks) == 2 * 4
 
 
 def test_rows_and_bytes_are_conserved_in_a_draw() -> None:
@@ -102,7 +131,9 @@ def test_rows_and_bytes_are_conserved_in_a_draw() -> None:
 def test_alltoall_bytes_of_a_hand_worked_case(tmp_path) -> None:  # type: ignore[no-untyped-def]
     """4 ranks, 4 experts, top-1, all tokens to expert 2 (rank 2): everybody sends rank 2 its tokens, nobody else."""
     counts = tmp_path / "one.csv"
-    counts.write_text("layer_id,expert_id,count\n" + "".join(f"{l},{e},{int(e == 2)}\n" for l in range(2) for e in range(4)))
+    counts.write_text(
+        "layer_id,expert_id,count\n" + "".join(f"{i},{e},{int(e == 2)}\n" for i in range(2) for e in range(4))
+    )
     from moec.dsl.schema import Ffn, Gqa, Model, Moe, RoutingTrace
 
     model = Model(2, 256, 1000, Gqa(4, 4, 64), Ffn(512), Moe(4, 1, 128))
@@ -146,7 +177,9 @@ def test_like_layers_fold_into_one_block() -> None:
 def test_experts_split_over_tensor_ranks_halve_their_width() -> None:
     batch = random_batch(np.random.default_rng(2), 4)
     whole, halved = (
-        by_name(lower(program(experiment(MIXTURE, dp=4, experts=ExpertPlan(tp=t))), batch), "experts")[0].kernel.intermediate  # type: ignore[union-attr]
+        by_name(lower(program(experiment(MIXTURE, dp=4, experts=ExpertPlan(tp=t))), batch), "experts")[
+            0
+        ].kernel.intermediate  # type: ignore[union-attr]
         for t in (1, 2)
     )
     assert whole == 2 * halved

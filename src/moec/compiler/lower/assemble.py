@@ -10,7 +10,7 @@ from moec.compiler.graph import SendRecv, Work
 from moec.compiler.layout import stage_layers
 from moec.compiler.lower.attention import attend
 from moec.compiler.lower.context import Context
-from moec.compiler.lower.experts import Layers, mixture
+from moec.compiler.lower.experts import Layers, mixture, sums_later, weigh
 from moec.compiler.lower.ffn import dense, embed, head
 from moec.compiler.lower.lane import Lane, interleave
 from moec.compiler.lower.program import Program, Situation, TemplateBlock
@@ -27,6 +27,8 @@ class Kind:
 
     moe: bool
     full: bool
+    sums: bool = False
+    """It begins with the sum that the mixture before it left (see `experts.sums_later`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Run:
 
 def assemble(c: Context) -> Program:
     """Embedding, runs of like layers and head, on their stages."""
-    kinds = [Kind(is_moe_layer(c.model, i), attends_fully(c.model, i)) for i in range(c.model.layers)]
+    kinds = _kinds(c)
     moe_before = np.cumsum([0, *(k.moe for k in kinds)])
     lanes = 2 if c.experiment.parallelism.overlap == "two_batch" else 1
     blocks: list[TemplateBlock] = []
@@ -52,10 +54,24 @@ def assemble(c: Context) -> Program:
             blocks.append(_block("embedding", c, 1, lanes, place, lambda lane: embed(lane, c)))
         blocks += [_run(c, run, moe_before, lanes, place) for run in runs(kinds[first : first + size], first)]
         first += size
+        left = kinds[first - 1].moe and sums_later(c)
         if stage < len(sizes) - 1:
+            if left:  # in a block of its own: the receivers' lanes are entered by the op that opens the send's block
+                blocks.append(_block(f"sum_{stage}", c, 1, lanes, place, lambda lane: weigh(lane, c, _moe(c.model))))
             blocks.append(_block(f"send_{stage}", c, 1, lanes, place, lambda lane: _send(lane, c)))
-    blocks.append(_block("head", c, 1, lanes, (len(sizes) - 1) * c.layout.dp * c.copies, lambda lane: head(lane, c)))
+    blocks.append(_block("head", c, 1, lanes, place, lambda lane: _end(lane, c, left=left)))
     return Program(c, tuple(blocks), _groups(c), lanes)
+
+
+def _kinds(c: Context) -> list[Kind]:
+    """The kind of every layer. A stage sums its own mixtures, before it sends."""
+    later, kinds = sums_later(c), list[Kind]()
+    for size in stage_layers(c.model.layers, c.layout.pp):
+        first = len(kinds)
+        for i in range(first, first + size):
+            mixed = i > first and kinds[-1].moe
+            kinds.append(Kind(is_moe_layer(c.model, i), attends_fully(c.model, i), later and mixed))
+    return kinds
 
 
 def runs(kinds: list[Kind], first: int) -> list[Run]:
@@ -85,6 +101,8 @@ def _coverage(candidate: tuple[int, int]) -> tuple[int, int]:
 def _run(c: Context, run: Run, moe_before: Layers, lanes: int, place: int) -> TemplateBlock:
     def fill(lane: Lane) -> None:
         for offset, kind in enumerate(run.kinds):
+            if kind.sums:
+                weigh(lane, c, _moe(c.model))
             attend(lane, c, full=kind.full)
             if kind.moe:
                 ids = run.first + offset + np.arange(run.repeat) * len(run.kinds)
@@ -108,6 +126,13 @@ def _block(name: str, c: Context, repeat: int, lanes: int, place: int, fill) -> 
         fill(part)
     templates, exits = interleave(parts)
     return TemplateBlock(name, repeat, templates, exits, place, c.layout.dp * c.copies)
+
+
+def _end(lane: Lane, c: Context, *, left: bool) -> None:
+    """The head, after the sum that the last mixture may have left."""
+    if left:
+        weigh(lane, c, _moe(c.model))
+    head(lane, c)
 
 
 def _send(lane: Lane, c: Context) -> None:

@@ -24,6 +24,17 @@ Layers = NDArray[np.int64]
 Make = Callable[[Situation], Work]
 
 
+def sums_later(c: Context) -> bool:
+    """Whether a mixture ends with its exchange and leaves its sum to what follows.
+
+    So it does with two micro-batches: what one computes next, the sum and the next layer's attention, is one stretch that
+    hides the other's combine (vLLM's `dbo_yield`s stand at exchanges alone, too). A sum of its own would have the next
+    layer wait for the other's combine. With a collective after the sum the stretch ends there in any case.
+    """
+    moe, overlap = c.model.moe, c.experiment.parallelism.overlap
+    return overlap == "two_batch" and c.layout.dp > 1 and moe is not None and not _restores(c, moe)
+
+
 def mixture(lane: Lane, c: Context, moe: Moe, layers: Layers) -> None:
     """Norm, router, exchange, experts and shared experts, each where the plan's overlap puts it."""
     span = c.experiment.span("model.moe")
@@ -44,8 +55,14 @@ def mixture(lane: Lane, c: Context, moe: Moe, layers: Layers) -> None:
     joined.append(_combine(lane, c, layers))
     if moe.shared and not hidden_shared:
         joined = [_shared(lane, c, moe, after=None)]
-    lane.add("moe_sum", lambda s: _sum(c, moe, s), "tokens", after=tuple(sorted(set(joined))), span=span)
-    _restore(lane, c, moe)
+    if not sums_later(c):
+        weigh(lane, c, moe, after=tuple(sorted(set(joined))))
+        _restore(lane, c, moe)
+
+
+def weigh(lane: Lane, c: Context, moe: Moe, *, after: tuple[int, ...] | None = None) -> None:
+    """The sum that ends a mixture."""
+    lane.add("moe_sum", lambda s: _sum(c, moe, s), "tokens", after=after, span=c.experiment.span("model.moe"))
 
 
 def _router(lane: Lane, c: Context, moe: Moe) -> int:
@@ -148,13 +165,18 @@ def _restore(lane: Lane, c: Context, moe: Moe) -> None:
     After an all-to-all each holds its slice of the tokens (and a partial sum of the shared expert); after a gathered
     exchange each holds a partial sum; after a global all-reduce only the shared expert is left to sum.
     """
-    if c.layout.tp == 1:
+    if not _restores(c, moe):
         return
     method, span = c.experiment.parallelism.exchange.method, c.experiment.span("parallelism.exchange")
     if method == "alltoall" and not moe.shared:
         lane.add("moe_all_gather", lambda s: _tp_gather(c, s), "tokens", stream="comm", span=span)
-    elif method != "allreduce" or c.layout.dp == 1 or moe.shared:
+    else:
         lane.add("moe_all_reduce", lambda s: tp_all_reduce(c, s), "tokens", stream="comm", span=span)
+
+
+def _restores(c: Context, moe: Moe) -> bool:
+    method = c.experiment.parallelism.exchange.method
+    return c.layout.tp > 1 and (method != "allreduce" or c.layout.dp == 1 or moe.shared > 0)
 
 
 def _tp_gather(c: Context, s: Situation) -> Work:
