@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.cases import GPU, MIXTURE, MODELS, NIC, experiment, program, random_batch
 
 from moec.backends.fast.backend import FastBackend
 from moec.compiler.batch import RankBatch
 from moec.compiler.lower import lower
 from moec.dsl.schema import Experiment, Moe, Routing, Zipf
+from support.cases import GPU, MIXTURE, MODELS, NIC, experiment, program, random_batch
 
 PARTS = ["memory", "compute", "scale_up", "scale_out", "latency"]
 
@@ -50,7 +50,9 @@ def makespan(e: Experiment, batch: tuple[RankBatch, ...], mode: str = "expected"
     overlap=st.sampled_from(["none", "two_batch"]),
 )
 @settings(max_examples=40, deadline=None)
-def test_a_faster_part_never_slows_anything(seed: int, model: str, plan: tuple[int, int, int], part: str, overlap: str) -> None:
+def test_a_faster_part_never_slows_anything(
+    seed: int, model: str, plan: tuple[int, int, int], part: str, overlap: str
+) -> None:
     tp, dp, pp = plan
     e = experiment(MODELS[model], tp=tp, dp=dp, pp=pp, overlap=overlap if MODELS[model].moe else "none", device=GPU)
     batch = random_batch(np.random.default_rng(seed), dp)

@@ -10,6 +10,7 @@ from moec.backends.registry import backend_named
 from moec.compiler.pipeline import Prepared, prepare
 from moec.dsl.diagnostics import Diagnostic, has_errors
 from moec.dsl.schema import Experiment
+from moec.serving.instance import Watch
 from moec.serving.loop import serve
 from moec.serving.results import Results
 from moec.serving.workload import RequestStream, workload_of
@@ -43,8 +44,13 @@ def open_session(experiment: Experiment, backend: str = "fast") -> tuple[Session
     return Session(experiment, prepared, stream, chosen.of(experiment), backend), found
 
 
-def simulate(session: Session, progress: Progress | None = None) -> tuple[Results | None, list[Diagnostic]]:
-    """Serves the session's requests. Same experiment and seed, same results but for `wall_s`."""
+def simulate(
+    session: Session, progress: Progress | None = None, watch: Watch | None = None
+) -> tuple[Results | None, list[Diagnostic]]:
+    """Serves the session's requests. Same experiment and seed, same results but for `wall_s`.
+
+    `watch` is told of every iteration that has run (see `moec.serving.instance.Watch`).
+    """
     if session.stream is None:
         span = session.experiment.span("workload") or session.experiment.span("model")
         title = f"experiment `{session.experiment.name}` has no workload to simulate"
@@ -58,4 +64,5 @@ def simulate(session: Session, progress: Progress | None = None) -> tuple[Result
         layout=context.layout,
         backend=session.backend_name,
         progress=progress,
+        watch=watch,
     )

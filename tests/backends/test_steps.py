@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.cases import MODELS, experiment, program, random_batch
 
 from moec.backends.fast.backend import FastBackend
 from moec.compiler.batch import Load, load_of
 from moec.compiler.lower import lower
 from moec.dsl.schema import FastOptions, Routing, Zipf
+from support.cases import MODELS, experiment, program, random_batch
 
-PLANS = [dict(tp=1, dp=1), dict(tp=1, dp=4), dict(tp=2, dp=2), dict(tp=2, dp=3), dict(tp=2, dp=2, pp=2), dict(tp=4, dp=1)]
+PLANS = [
+    {"tp": 1, "dp": 1},
+    {"tp": 1, "dp": 4},
+    {"tp": 2, "dp": 2},
+    {"tp": 2, "dp": 3},
+    {"tp": 2, "dp": 2, "pp": 2},
+    {"tp": 4, "dp": 1},
+]
 
 
 def stacked(loads: list[Load]) -> Load:
-    return Load(*(np.stack(column) for column in zip(*([getattr(x, f) for f in Load.__slots__] for x in loads), strict=True)))
+    return Load(
+        *(np.stack(column) for column in zip(*([getattr(x, f) for f in Load.__slots__] for x in loads), strict=True))
+    )
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -24,7 +33,9 @@ def stacked(loads: list[Load]) -> Load:
 @pytest.mark.parametrize("method", ["alltoall", "allgather_reducescatter", "allreduce"])
 def test_steps_equal_full_evaluation(model: str, plan: dict[str, int], overlap: str, method: str) -> None:
     moe = MODELS[model].moe
-    if (moe is None and (overlap != "none" or method != "alltoall")) or (overlap == "shared_expert" and not (moe and moe.shared)):
+    if (moe is None and (overlap != "none" or method != "alltoall")) or (
+        overlap == "shared_expert" and not (moe and moe.shared)
+    ):
         pytest.skip("the plan has no meaning for this model")
     if moe and moe.experts % (plan["tp"] * plan["dp"]):
         pytest.skip("experts do not divide")

@@ -11,7 +11,10 @@ from moec.dsl.diagnostics import Diagnostic
 from moec.dsl.schema import Experiment
 
 ENTRY_POINTS = "moec.backends"
-BACKENDS: dict[str, str] = {"fast": "moec.backends.fast.backend:FastBackend"}
+BACKENDS: dict[str, str] = {
+    "fast": "moec.backends.fast.backend:FastBackend",
+    "astra_sim": "moec.backends.astra_sim.backend:AstraSimBackend",
+}
 """Name -> `module:class`, read without looking at installed packages."""
 
 

@@ -12,6 +12,8 @@ from moec.dsl.diagnostics import Diagnostic, Report, Span
 
 FINE, WRONG_SPECIFICATION, WRONG_COMMAND, OUTSIDE_TOOL_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes."""
+OUTSIDE_TOOL_CODES = "M6"
+"""How the codes of errors begin that are an outside tool's, or the lack of one."""
 _OVERRIDE = "--set"
 """How the name of the text begins that spans in an override point into."""
 
@@ -57,10 +59,12 @@ def fail(report: Report, *, as_json: bool) -> int:
 
 
 def exit_code(diagnostics: tuple[Diagnostic, ...]) -> int:
-    """Fine, or the specification is wrong, or (when no error lies in a file) the command line is."""
+    """Fine, or the specification is wrong, or (when no error lies in a file) an outside tool or the command line is."""
     errors = [d for d in diagnostics if d.severity == "error"]
     if not errors:
         return FINE
+    if all(d.code.startswith(OUTSIDE_TOOL_CODES) for d in errors):
+        return OUTSIDE_TOOL_FAILED
     in_files = [d for d in errors if d.span is not None and not d.span.file.startswith(_OVERRIDE)]
     return WRONG_SPECIFICATION if in_files else WRONG_COMMAND
 
@@ -76,6 +80,7 @@ def diagnostics_json(diagnostics: tuple[Diagnostic, ...]) -> list[dict[str, Any]
             "label": d.label,
             "labels": [{"span": _span_json(other.span), "text": other.text} for other in d.labels],
             "help": d.help,
+            **({"quoted": list(d.quoted)} if d.quoted else {}),
         }
         for d in diagnostics
     ]

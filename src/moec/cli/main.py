@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from moec.backends.astra_sim.failure import SimulatorError
 from moec.cli.check import check
+from moec.cli.compile import compile
 from moec.cli.console import FINE, INTERRUPTED, WRONG_COMMAND, fail, note, say
+from moec.cli.doctor import doctor
 from moec.cli.explain import explain
 from moec.cli.simulate import simulate
+from moec.cli.trace import trace
 from moec.dsl.diagnostics import Diagnostic, Report
 from moec.version import VERSION
 
@@ -30,8 +36,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Start with: moec simulate examples/quickstart.moe",
 )
-for verb in (check, simulate, explain):
+for verb in (check, simulate, explain, compile, doctor):
     app.command()(verb)
+app.add_typer(trace, name="trace")
 
 
 @app.callback(invoke_without_command=True)
@@ -50,6 +57,8 @@ def moec(
 
 def main() -> None:
     """The entry point: runs the command line, then leaves with its exit code."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115  # None when the caller closed it
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a bar that an old terminal cannot show is no reason to stop
@@ -63,6 +72,8 @@ def run(arguments: Sequence[str]) -> int:
         code = app(list(arguments), prog_name="moec", standalone_mode=False)
     except UsageError as error:
         return _wrong_command(error, as_json="--json" in arguments)
+    except SimulatorError as error:
+        return fail(Report(error.diagnostics), as_json="--json" in arguments)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     if code == INTERRUPTED:

@@ -8,6 +8,7 @@ from typing import Any
 from moec.dsl.arithmetic import is_count
 from moec.dsl.diagnostics import Diagnostic, Span
 from moec.dsl.nearest import did_you_mean, listed
+from moec.dsl.schema.fields import MOST
 from moec.dsl.shapes import Shape, shapes_of
 from moec.dsl.units import EXAMPLES, NUMBER, Dimension, describe_dimension, shown
 from moec.dsl.values import Identifier, Quantity, Record, TextValue, Value, describe
@@ -40,6 +41,8 @@ def _wrong_dimension(value: Quantity, wanted: Dimension, name: str, at: Span) ->
 def out_of_range(value: float, dimension: Dimension, field: dataclasses.Field[Any], at: Span) -> Diagnostic | None:
     """What is wrong with a number outside the bounds of its field."""
     least, above, most = (field.metadata.get(bound) for bound in ("at_least", "above", "at_most"))
+    if most is None and isinstance(value, int):
+        most = MOST
     if least is not None and value < least:
         limit, help = f"at least {shown(least, dimension)}", f"`{field.name} = {shown(least, dimension)}` is the least"
     elif above is not None and value <= above:

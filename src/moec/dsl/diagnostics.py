@@ -34,7 +34,7 @@ class Diagnostic:
 
     `code` is the family and number (`M301`), `title` a lower-case sentence that names the thing, `label` the remark
     under the primary span, `labels` the causes, `help` the fix. `span` is None only for things without a place in
-    text (a command-line `--set`, a missing file named on the command line).
+    text (a command-line `--set`, a missing file named on the command line). `quoted`: the last lines of an outside tool.
     """
 
     code: str
@@ -44,6 +44,7 @@ class Diagnostic:
     labels: tuple[Label, ...] = ()
     help: str = ""
     severity: Severity = "error"
+    quoted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,8 @@ def _lines(diagnostic: Diagnostic, sources: dict[str, str]) -> Iterator[list[Pie
             yield [(f"{margin} | ", "gutter"), (" " * before + mark * under + remark, style)]
     if diagnostic.help:
         yield [(f"{margin} = ", "gutter"), (f"help: {_safe(diagnostic.help)}", "help")]
+    for line_quoted in diagnostic.quoted:
+        yield [(f"{margin} > ", "gutter"), (_expand(line_quoted), "")]
 
 
 Mark = tuple[Span, str, str, str]

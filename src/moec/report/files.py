@@ -35,22 +35,28 @@ def run_files(
         "requests.csv": requests_csv(results.requests),
         "iterations.csv": iterations_csv(results.iterations),
     }
-    names = [*files, MANIFEST]
     manifest = {
-        "format": FORMAT,
-        "files": sorted(names),
-        "moec": VERSION,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "experiment": experiment.name,
-        "seed": results.seed,
+        **provenance(experiment, overrides),
+        "files": sorted([*files, MANIFEST]),
         "backend": results.backend,
-        "overrides": list(overrides),
-        "inputs": dict(sorted(experiment.files.items())),
         "costs": dict(costs or {}),
         "approximations": [{"code": w.code, "title": w.title} for w in warnings],
     }
     return {**files, MANIFEST: json_bytes(manifest)}
+
+
+def provenance(experiment: Experiment, overrides: Sequence[str]) -> dict[str, Any]:
+    """What a manifest begins with: whose files these are, and what they were made from."""
+    return {
+        "format": FORMAT,
+        "moec": VERSION,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "experiment": experiment.name,
+        "seed": experiment.seed,
+        "overrides": list(overrides),
+        "inputs": dict(sorted(experiment.files.items())),
+    }
 
 
 def requests_csv(table: RequestTable) -> bytes:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from moec.dsl.diagnostics import Diagnostic
@@ -35,9 +35,19 @@ def check_target(target: Path, *, force: bool) -> list[Diagnostic]:
 
 
 def write_folder(target: Path, files: Mapping[str, bytes], *, force: bool) -> list[Diagnostic]:
-    """Puts `files` into `target`, all or none: they are written beside it, then renamed into place.
+    """Puts `files` into `target`, all or none."""
 
-    A folder with other contents is refused, one that moec wrote is replaced with `force`. `files` holds `manifest.json`,
+    def fill(folder: Path) -> None:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+
+    return fill_folder(target, fill, force=force)
+
+
+def fill_folder(target: Path, fill: Callable[[Path], None], *, force: bool) -> list[Diagnostic]:
+    """Makes `target` what `fill` makes of an empty folder, or leaves it: the work is done beside it, then renamed.
+
+    A folder with other contents is refused, one that moec wrote is replaced with `force`. `fill` writes `manifest.json`,
     whose `format` is FORMAT and whose `files` lists every file name; that is how moec knows its own.
     """
     if found := check_target(target, force=force):
@@ -47,7 +57,8 @@ def write_folder(target: Path, files: Mapping[str, bytes], *, force: bool) -> li
         place.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent))
         try:
-            _fill(fresh, files)
+            fill(fresh)
+            _open_up(fresh)
             _move_into(fresh, place)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
@@ -56,9 +67,7 @@ def write_folder(target: Path, files: Mapping[str, bytes], *, force: bool) -> li
     return []
 
 
-def _fill(folder: Path, files: Mapping[str, bytes]) -> None:
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
+def _open_up(folder: Path) -> None:
     umask = os.umask(0)
     os.umask(umask)
     folder.chmod(0o777 & ~umask)  # mkdtemp makes it private; a result folder is as open as any other
@@ -99,7 +108,7 @@ def _written_by_moec(place: Path) -> set[str]:
         return set()
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         return set()
-    return {MANIFEST, *(str(name) for name in manifest.get("files", ()))}
+    return {MANIFEST, *(str(name).split("/")[0] for name in manifest.get("files", ()))}
 
 
 def _check_parent(target: Path, place: Path) -> list[Diagnostic]:

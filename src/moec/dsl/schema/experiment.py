@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from moec.dsl.diagnostics import Span
-from moec.dsl.schema.fields import spec
+from moec.dsl.schema.fields import MOST_SEED, spec
 from moec.dsl.schema.hardware import Cluster
 from moec.dsl.schema.model import Model
 from moec.dsl.schema.parallelism import Parallelism
@@ -42,7 +42,7 @@ class Experiment:
     workload: Workload | None = spec("for which requests; needed to simulate", None)
     costs: RooflineCosts = spec("compute times", factory=RooflineCosts)
     backend: FastOptions = spec("who times the graph", factory=FastOptions)
-    seed: int = spec("seed of everything that draws", 0, at_least=0)
+    seed: int = spec("seed of everything that draws", 0, at_least=0, at_most=MOST_SEED)
     name: str = field(default="experiment", metadata={"internal": True})
     names: Mapping[str, str] = field(default_factory=dict, metadata={"internal": True})
     spans: Mapping[str, Span] = field(default_factory=dict, metadata={"internal": True})

@@ -16,6 +16,12 @@ Rate = Annotated[float, units.REQUESTS_PER_SECOND]
 Watts = Annotated[float, units.POWER]
 
 
+MOST = 2_000_000_000
+"""What a whole number may be at most when its field does not say: all arithmetic stays within 64 bits."""
+MOST_SEED = 10**18
+"""What a seed may be at most."""
+
+
 def spec(
     doc: str,
     default: Any = MISSING,
@@ -25,7 +31,9 @@ def spec(
     at_most: float | None = None,
     factory: Any = MISSING,
 ) -> Any:
-    """A field of a kind. No default means the user must give it. Bounds are in SI and inclusive except `above`."""
+    """A field of a kind. No default means the user must give it. Bounds are in SI and inclusive except `above`;
+    a whole number without `at_most` is at most `MOST`.
+    """
     metadata = {"doc": doc, "at_least": at_least, "above": above, "at_most": at_most}
     if factory is not MISSING:
         return field(default_factory=factory, metadata=metadata)

@@ -23,12 +23,16 @@ DTYPE_BYTES: dict[Dtype, float] = {
 }
 
 
+MOST_SPLIT = 65_536
+"""Heads or experts: far above any model, and few enough to be counted one by one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gqa:
     """Grouped-query attention (multi-head when `kv_heads = heads`)."""
 
-    heads: int = spec("query heads", at_least=1)
-    kv_heads: int = spec("key/value heads; divides `heads`", at_least=1)
+    heads: int = spec("query heads", at_least=1, at_most=MOST_SPLIT)
+    kv_heads: int = spec("key/value heads; divides `heads`", at_least=1, at_most=MOST_SPLIT)
     head_dim: int = spec("width of one head", at_least=1)
     window: Tokens | None = spec("sliding window; none means full attention", None, at_least=1)
     full_every: int = spec("with a window: every n-th layer attends fully (0: none does)", 0, at_least=0)
@@ -41,7 +45,7 @@ class Gqa:
 class Mla:
     """Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434, section 2.1)."""
 
-    heads: int = spec("query heads", at_least=1)
+    heads: int = spec("query heads", at_least=1, at_most=MOST_SPLIT)
     kv_rank: int = spec("width of the latent that is cached", at_least=1)
     nope_dim: int = spec("per-head width without rotary position", at_least=1)
     rope_dim: int = spec("rotary width, shared by all heads in the cache", at_least=1)
@@ -61,12 +65,12 @@ class Ffn:
 class Moe:
     """The mixture of experts that replaces the dense network in most layers."""
 
-    experts: int = spec("routed experts", at_least=2)
+    experts: int = spec("routed experts", at_least=2, at_most=MOST_SPLIT)
     top_k: int = spec("experts per token", at_least=1)
     intermediate: int = spec("inner width of a routed expert", at_least=1)
     gated: bool = spec("three matrices per expert rather than two", True)
     bias: bool = spec("biases on the router and the experts", False)
-    shared: int = spec("experts that every token visits", 0, at_least=0)
+    shared: int = spec("experts that every token visits", 0, at_least=0, at_most=MOST_SPLIT)
     shared_intermediate: int | None = spec(
         "inner width of one shared expert; that of a routed one when absent", None, at_least=1
     )
@@ -91,7 +95,7 @@ class ModelDtypes:
 class Model:
     """A decoder-only transformer."""
 
-    layers: int = spec("transformer layers", at_least=1)
+    layers: int = spec("transformer layers", at_least=1, at_most=10_000)
     hidden: int = spec("width of the residual stream", at_least=1)
     vocab: int = spec("vocabulary", at_least=1)
     attention: Gqa | Mla = spec("`gqa { … }` or `mla { … }`")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from moec.dsl.schema.fields import spec
+from moec.dsl.schema.fields import MOST_SEED, spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +50,6 @@ class Routing:
 
     popularity: Popularity = spec("weights of the experts", factory=Uniform)
     per_layer: Literal["same", "shuffled"] = spec("the same experts are hot in every layer, or others in each", "same")
-    seed: int | None = spec("of the weights, shuffles and draws; the experiment's when absent", None, at_least=0)
+    seed: int | None = spec(
+        "of the weights, shuffles and draws; the experiment's when absent", None, at_least=0, at_most=MOST_SEED
+    )

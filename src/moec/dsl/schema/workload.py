@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from moec.dsl.schema.fields import Rate, Seconds, Tokens, spec
+from moec.dsl.schema.fields import MOST_SEED, Rate, Seconds, Tokens, spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class Lengths:
 
     input: Length = spec("prompt tokens: a number or `uniform(…)` or `lognormal(…)`")
     output: Length = spec("generated tokens")
-    count: int = spec("requests", at_least=1)
-    seed: int | None = spec("the experiment's when absent", None, at_least=0)
+    count: int = spec("requests", at_least=1, at_most=10_000_000)
+    seed: int | None = spec("the experiment's when absent", None, at_least=0, at_most=MOST_SEED)
 
 
 Requests = TraceRequests | Lengths
@@ -52,7 +52,7 @@ class Poisson:
     """Exponential gaps."""
 
     rate: Rate = spec("mean arrival rate", above=0)
-    seed: int | None = spec("the experiment's when absent", None, at_least=0)
+    seed: int | None = spec("the experiment's when absent", None, at_least=0, at_most=MOST_SEED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,8 @@ class GammaArrivals:
     """Gamma gaps with coefficient of variation `cv` (1 is Poisson, larger is burstier)."""
 
     rate: Rate = spec("mean arrival rate", above=0)
-    cv: float = spec("coefficient of variation of the gaps", above=0)
-    seed: int | None = spec("the experiment's when absent", None, at_least=0)
+    cv: float = spec("coefficient of variation of the gaps", at_least=1e-6, at_most=1000)
+    seed: int | None = spec("the experiment's when absent", None, at_least=0, at_most=MOST_SEED)
 
 
 @dataclass(frozen=True, slots=True)

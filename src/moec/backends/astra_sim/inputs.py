@@ -1,0 +1,98 @@
+"""Writing what the simulator reads for one graph: traces, custom sets, groups and configurations."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from moec.backends.astra_sim.configs import CUSTOM_MAP, GROUPS, configs
+from moec.backends.astra_sim.folder import TraceFolder
+from moec.backends.astra_sim.settings import AstraSettings, Congestion, settings_of
+from moec.backends.astra_sim.verdict import Names
+from moec.compiler.chakra.exchange import custom_files
+from moec.compiler.chakra.node import GLOBAL_METADATA, NodeType, computes, node
+from moec.compiler.chakra.numbering import number
+from moec.compiler.chakra.wire import render
+from moec.compiler.chakra.write import Traces, trace
+from moec.compiler.graph import AllToAll, Collective, Graph
+from moec.dsl.diagnostics import Diagnostic
+from moec.dsl.schema import AstraOptions, Experiment
+
+CUSTOM_FOLDER, PREFIX = "custom", "moec"
+IDLE = GLOBAL_METADATA + render(node(1, (b"idle",), NodeType.COMP, (), (), computes(1)), 1).of(0)
+"""The trace of a rank without work."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """The traces of a graph with the settings to run them under."""
+
+    traces: Traces
+    settings: AstraSettings
+
+    def write(self, place: Path) -> TraceFolder:
+        """All files, into the empty folder `place`."""
+        for name, text in configs(self.settings).items():
+            (place / name).write_text(text, encoding="utf-8")
+        if self.traces.communicators.members:
+            (place / GROUPS).write_text(json.dumps(self.traces.communicators.json()), encoding="utf-8")
+        same: dict[object, bytes] = {}
+        for rank in range(self.settings.ranks):
+            if rank >= self.traces.world:
+                content = IDLE
+            elif (key := self.traces.content(rank)) in same:
+                content = same[key]
+            else:
+                content = same[key] = self.traces.file(rank)
+            (place / f"{PREFIX}.{rank}.et").write_bytes(content)
+        if self.traces.custom:
+            self._custom(place)
+        return TraceFolder(place, PREFIX, self.settings.ranks)
+
+    def _custom(self, place: Path) -> None:
+        (place / CUSTOM_FOLDER).mkdir()
+        lines = []
+        for label, pairs in self.traces.custom.items():
+            lines.append(f"{label}: {CUSTOM_FOLDER}/{label}\n")
+            for member, content in enumerate(custom_files(pairs, label)):
+                (place / CUSTOM_FOLDER / f"{label}.{member}.et").write_bytes(content)
+        (place / CUSTOM_MAP).write_text("".join(lines), encoding="utf-8")
+
+
+def inputs_of(
+    graph: Graph, experiment: Experiment, options: AstraOptions, congestion: Congestion
+) -> tuple[Inputs, list[Diagnostic]]:
+    """Traces and settings for `graph`, and what they cannot express."""
+    sizes = _group_sizes(graph)
+    traces = trace(graph, encoding=options.encoding, splits=options.splits or 1)
+    settings, found = settings_of(
+        experiment, options, congestion, graph.world, custom=bool(traces.custom), group_sizes=sizes
+    )
+    if settings.splits != (options.splits or 1):  # sizes must be whole multiples, and only now it is known of what
+        traces = trace(graph, encoding=options.encoding, splits=settings.splits)
+    return Inputs(traces, settings), found
+
+
+def _group_sizes(graph: Graph) -> set[int]:
+    """Members of the communicators that collectives run in."""
+    works = [op.work for op in chain.from_iterable(block.ops for block in graph.blocks)]
+    return {graph.groups[work.group].shape[-1] for work in works if isinstance(work, Collective | AllToAll)}
+
+
+def names_of(graph: Graph, options: AstraOptions) -> Names:
+    """The name of a node: that of its op and repeat."""
+    blocks = number(graph, messages=options.encoding == "sendrecv")
+
+    def name(_rank: int, label: int) -> str | None:
+        for one in blocks:
+            repeat, place = divmod(label - one.base, one.stride)
+            if 0 <= repeat < one.block.repeat:
+                op = one.block.ops[int(np.searchsorted(one.offset, place, side="right")) - 1]
+                return f"{one.block.name}.{op.name}" + (f".{repeat}" if one.block.repeat > 1 else "")
+        return None
+
+    return name

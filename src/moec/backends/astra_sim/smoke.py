@@ -1,0 +1,38 @@
+"""A trace set of a kernel and an all-reduce: small enough to ask a binary what it is, and whether it works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from moec.backends.astra_sim.configs import configs
+from moec.backends.astra_sim.folder import TraceFolder
+from moec.backends.astra_sim.settings import ENDPOINT_DELAY_NS, AstraSettings, Congestion
+from moec.backends.astra_sim.wiring import Dimension
+from moec.compiler.chakra.node import GLOBAL_METADATA, CollectiveType, NodeType, collects, computes, node
+from moec.compiler.chakra.wire import render
+
+KERNEL_NS, BYTES, RATE, LATENCY_NS = 7636, 2**20, 50.0, 500
+"""The kernel is one whose time comes out short when `peak-perf` is the round number (see `configs`)."""
+
+
+def write_smoke(place: Path, congestion: Congestion, sizes: tuple[int, ...] = (2,)) -> TraceFolder:
+    """Writes the set into `place`, on switches of `sizes` ranks, the innermost first."""
+    dimensions = tuple(Dimension("Switch", size, RATE, LATENCY_NS, "a test") for size in sizes)
+    ranks = 1
+    for size in sizes:
+        ranks *= size
+    settings = AstraSettings(congestion, ranks, dimensions, 1, 1, "ring", "ring", "ring", None, custom=False)
+    for name, text in configs(settings).items():
+        (place / name).write_text(text, encoding="utf-8")
+    kernel = node(1, (b"kernel",), NodeType.COMP, (), (), computes(KERNEL_NS))
+    reduce = node(2, (b"all_reduce",), NodeType.COLL, (), (1,), collects(CollectiveType.ALL_REDUCE, BYTES, None))
+    for rank in range(ranks):
+        (place / f"smoke.{rank}.et").write_bytes(GLOBAL_METADATA + render((*kernel, *reduce), 1).of(rank))
+    return TraceFolder(place, "smoke", ranks)
+
+
+def expected_ns(congestion: Congestion) -> int:
+    """When both ranks of the default set finish: the ring's closed form on a switch of two."""
+    message = BYTES // 2 / RATE
+    hop = 2 * int(LATENCY_NS + message) if congestion == "aware" else int(2 * LATENCY_NS + message)
+    return KERNEL_NS + 2 * hop + 3 * ENDPOINT_DELAY_NS

@@ -1,0 +1,73 @@
+"""All-to-alls with unequal messages: what each encoding makes of a matrix of bytes."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moec.compiler.chakra.node import GLOBAL_METADATA, Ints, NodeType, messages, node
+from moec.compiler.chakra.wire import render
+from moec.compiler.graph import AllToAll
+from moec.compiler.verify import matrix
+
+Encoding = Literal["custom", "sendrecv", "padded"]
+"""`custom`: a trace set of sends and receives per op; `sendrecv`: send and receive nodes in the trace itself; `padded`: a
+uniform collective in which every rank moves as much as the busiest one.
+"""
+
+DISTORTS: dict[Encoding, str] = {
+    "custom": "nothing in the sizes; the messages of one exchange are all in flight at once",
+    "sendrecv": "a rank's sends follow each other (the simulator has one communication slot), and so each pays its latency",
+    "padded": "every pair moves the same bytes, so that every rank moves what the busiest one does",
+}
+
+
+def whole_matrix(work: AllToAll) -> Ints:
+    """Whole bytes from member to member, `[repeat, subsets, size, size]`, nothing on the diagonal."""
+    return np.rint(matrix(work)).astype(np.int64)
+
+
+def is_uniform(pairs: Ints) -> NDArray[np.bool_]:
+    """Per repeat: all pairs of all subsets exchange the same bytes."""
+    size = pairs.shape[-1]
+    away = ~np.eye(size, dtype=bool)
+    off = pairs[..., away].reshape(len(pairs), -1)
+    alike: NDArray[np.bool_] = (off == off[:, :1]).all(axis=-1)
+    return alike
+
+
+def padded(pairs: Ints) -> Ints:
+    """Bytes per pair, `[repeat, subsets]`, that give every rank the busiest one's traffic."""
+    busiest = np.maximum(pairs.sum(axis=-1).max(axis=-1), pairs.sum(axis=-2).max(axis=-1))
+    each: Ints = -(-busiest // (pairs.shape[-1] - 1))
+    return each
+
+
+def custom_files(pairs: Ints, label: int) -> list[bytes]:
+    """The traces of all members of one group, `pairs` `[size, size]`: their sends and receives, all free to go.
+
+    Members are counted from 0, which is what the simulator does in files of a communicator group.
+    """
+    sends = _messages(pairs, NodeType.SEND, np.zeros(len(pairs), dtype=np.int64), label)
+    sent = np.count_nonzero(pairs, axis=1)
+    receives = _messages(pairs.T, NodeType.RECV, sent, label)
+    return [GLOBAL_METADATA + ((s + r) or IDLE) for s, r in zip(sends, receives, strict=True)]
+
+
+def _messages(pairs: Ints, kind: NodeType, before: Ints, label: int) -> list[bytes]:
+    """Row by row the nodes of a matrix's entries; `before[row]` nodes stand in that row's file already."""
+    row, peer = np.nonzero(pairs)
+    counts = np.bincount(row, minlength=len(pairs))
+    if not len(row):
+        return [b""] * len(pairs)
+    start = np.concatenate(([0], np.cumsum(counts)))
+    ids = 1 + before[row] + np.arange(len(row)) - start[row]
+    rows = render(node(ids, (), kind, (), (), messages(kind, peer, pairs[row, peer], label)), len(row)).base
+    return [rows[a:b].tobytes() for a, b in itertools.pairwise(start.tolist())]
+
+
+IDLE = render(node(1, (b"idle",), NodeType.COMP, (), (), ()), 1).of(0)
+"""A rank with nothing to move still needs a node: a replayed kernel of zero microseconds takes 1 ns."""

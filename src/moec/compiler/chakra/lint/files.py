@@ -1,0 +1,113 @@
+"""Rules on the files of a trace set: that they are all there, and that their bytes make sense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from moec.compiler.chakra.lint.finding import Finding, Rule
+from moec.compiler.chakra.lint.subject import Subject
+from moec.compiler.chakra.read import Fault
+from moec.compiler.chakra.trace_set import find
+
+MISSING_RANK = Rule(
+    "missing-rank",
+    "error",
+    "leaves with exit code 1: `workload file: … does not exist`",
+    "write a file for every rank from 0 on; an idle one needs a kernel that takes the least time",
+)
+EXTRA_RANK = Rule(
+    "extra-rank",
+    "warning",
+    "ignores the files of ranks beyond the network's without a word",
+    "make the product of `npus_count` the number of files",
+)
+UNREADABLE = Rule(
+    "unreadable", "error", "leaves with exit code 1: `exists but is not readable`", "make the file readable", "read"
+)
+READ_ONLY = Rule(
+    "read-only",
+    "error",
+    "opens traces for appending: anyone but root aborts with `Failed to open file`",
+    "chmod u+w the files, or copy them",
+)
+EMPTY_FILE = Rule(
+    "empty-file", "error", "aborts: `Failed to read global metadata`", "write the metadata record, then nodes"
+)
+GZIP = Rule("gzip", "error", "aborts: it does not unpack files", "gunzip the files")
+BAD_GZIP = Rule(
+    "bad-gzip", "error", "aborts: it does not unpack files", "make the file again: it is damaged or cut off"
+)
+TRUNCATED = Rule(
+    "truncated",
+    "error",
+    "simulates what is there, with whatever the last record is taken for, and reports success",
+    "make the file again: writing it was interrupted",
+)
+NO_METADATA = Rule(
+    "no-metadata",
+    "error",
+    "takes the first node for the metadata and drops it",
+    "write a GlobalMetadata record before the nodes",
+)
+BAD_BYTES = Rule(
+    "bad-bytes", "error", "takes what it could decode of the record and runs on", "make the file again: it is damaged"
+)
+OLD_SCHEMA = Rule(
+    "old-schema",
+    "error",
+    "reads the fields by their numbers of today: other types, dependencies and attributes than were meant",
+    "convert the trace to schema 0.0.4",
+)
+MANY_FILES = Rule(
+    "many-files",
+    "warning",
+    "keeps a file per rank open; when the system's limit is reached it leaves with exit code 1 and says nothing",
+    "raise the limit before the run: ulimit -n",
+)
+RULES = (
+    MISSING_RANK,
+    EXTRA_RANK,
+    UNREADABLE,
+    READ_ONLY,
+    EMPTY_FILE,
+    GZIP,
+    BAD_GZIP,
+    TRUNCATED,
+    NO_METADATA,
+    BAD_BYTES,
+    OLD_SCHEMA,
+    MANY_FILES,
+)
+_OF_FAULT: dict[Fault, Rule] = {
+    "empty": EMPTY_FILE,
+    "gzip": GZIP,
+    "bad-gzip": BAD_GZIP,
+    "truncated": TRUNCATED,
+    "no-metadata": NO_METADATA,
+    "bad-bytes": BAD_BYTES,
+    "old-schema": OLD_SCHEMA,
+}
+_USUAL_LIMIT = 1024
+"""Open files that a process may have unless somebody raised it (the default soft limit of Linux)."""
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    """Findings on the files as such."""
+    traces = subject.traces
+    there = set(traces.ranks)
+    absent = tuple(r for r in range(subject.world) if r not in there)
+    if absent:
+        yield Finding(MISSING_RANK, f"no file for {len(absent)} of {subject.world} ranks", absent)
+    if subject.dims:
+        extra = tuple(sorted(r for r in find(traces.prefix) if r >= subject.world))
+        if extra:
+            yield Finding(EXTRA_RANK, f"the network has {subject.world} NPUs", extra)
+    for rank, reason in traces.unreadable.items():
+        yield Finding(UNREADABLE, f"the file cannot be read: {reason}", (rank,))
+    if traces.read_only:
+        yield Finding(READ_ONLY, "the file has no write permission", traces.read_only)
+    if len(there) >= _USUAL_LIMIT:
+        yield Finding(MANY_FILES, f"{len(there)} files; the usual limit is {_USUAL_LIMIT}")
+    for member in traces.members:
+        for trouble in member.content.troubles:
+            yield Finding(_OF_FAULT[trouble.fault], trouble.sentence, member.ranks)

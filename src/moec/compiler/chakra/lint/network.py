@@ -1,0 +1,114 @@
+"""Rules on the network file, and on what its shape makes of the traces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from moec.compiler.chakra.lint.finding import Finding, Rule
+from moec.compiler.chakra.lint.subject import Subject
+from moec.compiler.chakra.trace import RECV, SEND
+
+BAD_NETWORK = Rule(
+    "bad-network",
+    "error",
+    "leaves with exit code 255 or aborts while it reads the file",
+    "give lists of one length: topology (Ring, FullyConnected or Switch), npus_count (from 2), bandwidth (over 0), latency (from 0)",
+)
+AWARE_DIMS = Rule(
+    "aware-one-dimension",
+    "error",
+    "the congestion-aware binary leaves with exit code 255: `only support 1-dim topology`",
+    "use the congestion-unaware binary, or a network of one dimension",
+)
+AWARE_PAIR = Rule(
+    "aware-ring-of-two",
+    "error",
+    "the congestion-aware binary aborts on a Ring of 2 NPUs: a link is there twice",
+    "make it FullyConnected",
+)
+DIAGONAL = Rule(
+    "diagonal-messages",
+    "warning",
+    "the congestion-unaware binary charges a message for the first dimension in which its ends differ, and for no other",
+    "use collectives for traffic that crosses several dimensions, or a network of one dimension",
+)
+RULES = (BAD_NETWORK, AWARE_DIMS, AWARE_PAIR, DIAGONAL)
+_LISTS: dict[str, Any] = {"topology": str, "npus_count": int, "bandwidth": (int, float), "latency": (int, float)}
+_TOPOLOGIES = ("Ring", "FullyConnected", "Switch")
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    """Findings on the network."""
+    network = subject.network
+    if network is None:
+        return
+    faults = list(_faults(network))
+    for fault in faults:
+        yield Finding(BAD_NETWORK, fault)
+    if faults:
+        return
+    dims = subject.dims
+    if subject.binary == "aware" and len(dims) > 1:
+        yield Finding(AWARE_DIMS, f"the network has {len(dims)} dimensions")
+    if subject.binary == "aware" and dims == (2,) and network["topology"] == ["Ring"]:
+        yield Finding(AWARE_PAIR, "a Ring of 2 NPUs")
+    if len(dims) > 1:
+        yield from _diagonals(subject)
+
+
+def _faults(network: Mapping[str, Any]) -> Iterator[str]:
+    for key, kind in _LISTS.items():
+        value = network.get(key)
+        if not isinstance(value, list) or not value:
+            yield f"`{key}` is no list" if key in network else f"`{key}` is missing"
+        elif not all(isinstance(v, kind) for v in value):
+            yield f"`{key}` has an entry of the wrong type"
+    lengths = {key: len(network[key]) for key in _LISTS if isinstance(network.get(key), list)}
+    if len(set(lengths.values())) > 1:
+        yield "lists of unlike lengths: " + ", ".join(f"{key} {n}" for key, n in lengths.items())
+    yield from (f"topology `{t}` is not known" for t in _entries(network, "topology") if t not in _TOPOLOGIES)
+    yield from (
+        f"npus_count {n} is less than 2" for n in _entries(network, "npus_count") if isinstance(n, int) and n < 2
+    )
+    yield from (
+        f"bandwidth {b} is not over 0" for b in _entries(network, "bandwidth") if isinstance(b, (int, float)) and b <= 0
+    )
+    yield from (
+        f"latency {x} is below 0" for x in _entries(network, "latency") if isinstance(x, (int, float)) and x < 0
+    )
+
+
+def _entries(network: Mapping[str, Any], key: str) -> list[Any]:
+    value = network.get(key)
+    return value if isinstance(value, list) else []
+
+
+def _diagonals(subject: Subject) -> Iterator[Finding]:
+    """Messages and groups whose ranks differ in several dimensions."""
+    crossing = 0
+    for trace, ranks in subject.each():
+        for kind, peer in ((SEND, "comm_dst"), (RECV, "comm_src")):
+            peers = set(trace.integers(peer, -1)[trace.kind == kind].tolist())
+            crossing += sum(_differ(subject.dims, rank, other) > 1 for rank in ranks for other in peers if other >= 0)
+    if crossing:
+        yield Finding(DIAGONAL, f"{crossing} pairs of ranks that exchange messages differ in several dimensions")
+    groups = [
+        name
+        for name, ranks in subject.group_members().items()
+        if len(ranks) < subject.world
+        and any(_differ(subject.dims, a, b) > 1 for a, b in zip(ranks, ranks[1:] + ranks[:1], strict=True))
+    ]
+    if groups:
+        yield Finding(
+            DIAGONAL, f"{len(groups)} groups have neighbours that differ in several dimensions, group {groups[0]} first"
+        )
+
+
+def _differ(dims: tuple[int, ...], a: int, b: int) -> int:
+    """In how many dimensions two ranks lie apart; dimension 0 varies fastest."""
+    apart = 0
+    for count in dims:
+        apart += a % count != b % count
+        a, b = a // count, b // count
+    return apart

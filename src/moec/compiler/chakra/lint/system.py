@@ -1,0 +1,91 @@
+"""Rules on the system file: keys that must be there, and values that the simulator takes another way than one thinks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from moec.compiler.chakra.lint.finding import Finding, Rule
+from moec.compiler.chakra.lint.subject import Subject
+
+NO_SPLITS = Rule(
+    "no-splits",
+    "error",
+    "divides by zero: SIGFPE at the first collective",
+    "set `preferred-dataset-splits` to 1 or more",
+)
+NO_OPTIMIZATION = Rule(
+    "no-collective-optimization",
+    "error",
+    "uses memory that nobody set: a two-dimensional all-reduce hung",
+    'set "collective-optimization": "localBWAware" or "baseline"',
+)
+NO_SCHEDULING = Rule(
+    "no-scheduling-policy",
+    "error",
+    "uses memory that nobody set: one run went well, the next aborted in `get_priority`",
+    'set "scheduling-policy" to LIFO, FIFO or EXPLICIT',
+)
+BAD_SETTING = Rule(
+    "bad-setting",
+    "error",
+    "leaves with exit code 1, or aborts while it reads the file",
+    "use a value that the simulator knows",
+)
+ZERO_DELAY = Rule(
+    "zero-endpoint-delay",
+    "error",
+    "aborts when the first event falls at time 0: `Assertion current_event_list.get_event_time() > current_time`",
+    "set `endpoint-delay` to 1 or more",
+)
+NO_PEAK = Rule(
+    "no-peak",
+    "error",
+    "computes kernels with a peak of 0: they never end, or take arbitrary times",
+    "set `peak-perf` (TFLOPS) and `local-mem-bw` (GB/s) with `roofline-enabled`",
+)
+FREE_CHUNKS = Rule(
+    "free-chunks",
+    "warning",
+    "the congestion-unaware binary runs all active chunks at full bandwidth: A chunks at once are A times too fast",
+    "set `active-chunks-per-dimension` to 1, or use the congestion-aware binary",
+)
+RULES = (NO_SPLITS, NO_OPTIMIZATION, NO_SCHEDULING, BAD_SETTING, ZERO_DELAY, NO_PEAK, FREE_CHUNKS)
+_POLICIES = ("LIFO", "FIFO", "EXPLICIT")
+_OPTIMIZATIONS = ("baseline", "localBWAware")
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    """Findings on the system file."""
+    system = subject.system
+    if system is None:
+        return
+    yield from _mandatory(system, several=len(subject.dims) != 1)
+    yield from _choices(system)
+    if system.get("endpoint-delay", 10) == 0:
+        yield Finding(ZERO_DELAY, "`endpoint-delay` is 0")
+    if subject.roofline and not (_positive(system.get("peak-perf")) and _positive(system.get("local-mem-bw"))):
+        yield Finding(NO_PEAK, "`roofline-enabled` without `peak-perf` and `local-mem-bw` over 0")
+    active = system.get("active-chunks-per-dimension", 1)
+    if isinstance(active, int) and active > 1 and (subject.binary == "unaware" or len(subject.dims) > 1):
+        yield Finding(FREE_CHUNKS, f"`active-chunks-per-dimension` is {active}")
+
+
+def _mandatory(system: Mapping[str, Any], *, several: bool) -> Iterator[Finding]:
+    splits = system.get("preferred-dataset-splits")
+    if not isinstance(splits, int) or splits <= 0:
+        yield Finding(NO_SPLITS, f"`preferred-dataset-splits` is {'missing' if splits is None else splits}")
+    if "collective-optimization" not in system and several:
+        yield Finding(NO_OPTIMIZATION, "`collective-optimization` is missing")
+    if "scheduling-policy" not in system:
+        yield Finding(NO_SCHEDULING, "`scheduling-policy` is missing")
+
+
+def _choices(system: Mapping[str, Any]) -> Iterator[Finding]:
+    for key, known in (("scheduling-policy", _POLICIES), ("collective-optimization", _OPTIMIZATIONS)):
+        if key in system and system[key] not in known:
+            yield Finding(BAD_SETTING, f"`{key}` is {system[key]!r}, not {' or '.join(known)}")
+
+
+def _positive(value: object) -> bool:
+    return isinstance(value, (int, float)) and value > 0

@@ -1,0 +1,31 @@
+"""All rules, by name, and the order in which their families look at a trace set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from moec.compiler.chakra.lint import (
+    algorithms,
+    collectives,
+    custom,
+    files,
+    graph,
+    groups,
+    memory,
+    messages,
+    network,
+    nodes,
+    replay,
+    system,
+)
+from moec.compiler.chakra.lint.finding import Finding, Rule, merged
+from moec.compiler.chakra.lint.subject import Subject
+
+_FAMILIES = (files, graph, nodes, collectives, groups, messages, system, network, memory, algorithms, custom, replay)
+RULES: dict[str, Rule] = {rule.name: rule for family in _FAMILIES for rule in family.RULES}
+_CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = tuple(family.check for family in _FAMILIES)
+
+
+def lint(subject: Subject) -> tuple[Finding, ...]:
+    """What is wrong with a trace set, errors first. Findings that differ in their ranks only are one."""
+    return merged(finding for check in _CHECKS for finding in check(subject))
