@@ -185,3 +185,78 @@ def test_diagnostics_of_an_invalid_file_come_out_of_a_real_process(tmp_path):
 
     assert ran.returncode == 1
     assert json.loads(ran.stdout)["ok"] is False
+
+
+@pytest.mark.parametrize("override", ["", "workload={ }", "parallelism.attention{ dp = 2 }"])
+def test_an_override_that_is_no_field_says_how_one_is_written(moec, tiny, override):
+    ran = moec("simulate", tiny, "--set", override)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "--set a.b.c=value" in ran.err
+
+
+@pytest.mark.parametrize(
+    "path", ["model.layers", "model.moe.experts", "model.attention.heads", "workload.requests.count", "cluster.nodes"]
+)
+def test_a_number_beyond_all_reason_is_refused_at_once(moec, tiny, path):
+    ran = moec("simulate", tiny, "--set", f"{path}=1e18")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "it must be at most" in ran.err
+
+
+def test_arrivals_beyond_the_clock_are_an_error(moec, tiny):
+    ran = moec("simulate", tiny, "--set", "workload.arrivals.rate=1e-12 req/s")
+
+    assert ran.code == 2 and "M513" in ran.err
+
+
+def test_prefix_caching_without_token_ids_is_said_to_do_nothing(moec, tiny):
+    asked = moec("simulate", tiny, "--quiet", "--set", "serving.kv_cache.prefix_caching=true")
+    default = moec("simulate", tiny, "--quiet")
+
+    assert "M514" in asked.err and asked.code == 0
+    assert "M514" not in default.err
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_closed_stream_is_no_error(tiny, closed):
+    program = f"import sys; sys.{closed} = None; sys.argv = ['moec', 'check', 'tiny.moe']; import moec.cli.main as m; m.main()"
+
+    ran = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+
+    assert (ran.returncode, "Traceback" in ran.stderr) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("input_tokens,output_tokens\n99999999999999999999,5\n", "too large"),
+        ("input_tokens,output_tokens\n" + '"' + "9" * 200_000 + '",5\n', "is no table"),
+        ("input_tokens,input_tokens,output_tokens\n1,2,5\n", "twice"),
+        ("request_id,input_tokens,output_tokens\n,2,5\n", "empty id"),
+        ('{"input_toks": Infinity, "output_toks": 5, "arrival_time_ns": 0}\n', "for `input_toks`"),
+        ('{"input_toks": 5, "output_toks": 5, "arrival_time_ns": 1e400}\n', "for `arrival_time_ns`"),
+        ('{"input_toks": 5, "output_toks": 5, "x": ' + "[" * 100_000 + "\n", "too deep"),
+    ],
+)
+def test_a_trace_beyond_all_reason_is_refused(moec, tiny, text, said):
+    Path("bad.csv").write_text(text)
+    ran = moec("simulate", tiny, "--set", 'workload.requests=trace("bad.csv")')
+
+    assert ran.code in (1, 2) and ran.out == ""
+    assert said in ran.err
+
+
+def test_mooncake_times_may_run_for_days(moec, tiny):
+    Path("days.jsonl").write_text('{"timestamp": 400000000, "input_length": 10, "output_length": 2, "hash_ids": [1]}\n')
+    overrides = ("--set", 'workload.requests=trace("days.jsonl")', "--set", "workload.arrivals=recorded()")
+
+    assert moec("simulate", tiny, "--quiet", *overrides).code == 0
+
+
+def test_a_file_without_experiments_is_said_to_be_sound(moec, tmp_path):
+    (tmp_path / "lib.moe").write_text("moe 1\n")
+    ran = moec("check", tmp_path / "lib.moe")
+
+    assert ran.code == 0 and "no experiment" in ran.out

@@ -143,7 +143,7 @@ BROKEN: dict[str, Callable[[Path], str]] = {
     "untimed-kernel": _first(comp(1), system={"roofline-enabled": 0}),
     "unsupported-collective": _same(*chain(kind=1)),
     "broadcast-replayed": _same(*chain(kind=5)),
-    "zero-collective": _same(*chain(0)),
+    "zero-collective": _same(*chain(0, kind=AG)),
     "gather-below-splits": _same(*chain(3, kind=AG)),
     "raised-size": _same(*chain(8)),
     "indivisible-size": _same(*chain(1048577)),

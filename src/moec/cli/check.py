@@ -25,4 +25,6 @@ def check(file: File, as_json: Json = False) -> int:
     if code == FINE:
         for session in sessions:
             say(feasibility(session.experiment, session.prepared.memory))
+        if not sessions:
+            say(f"{file}: no mistakes; it has no experiment")
     return code

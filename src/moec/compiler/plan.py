@@ -86,7 +86,7 @@ def expert_slots(e: Experiment) -> Iterator[Finding]:
             ("parallelism.experts.redundant",),
             f"{moe.experts} experts on every one of {ep} ranks are {moe.experts * (ep - 1)} replicas",
             (),
-            "two replicas of an expert on one rank share its work with nobody",
+            f"use at most {moe.experts * (ep - 1)}: two replicas of an expert on one rank share its work with nobody",
         )
     if total % ep:
         yield _uneven(moe, experts, ep)

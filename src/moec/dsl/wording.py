@@ -78,6 +78,8 @@ def _expected(accepted: set[str]) -> str:
 
 def _hint(token: Token, previous: Token | None, accepted: set[str]) -> str:
     kind = token.type
+    if token.value.file.startswith("--set") and (kind == "LBRACE" or previous is None):
+        return "an override gives one field a value: `--set a.b.c=value`; repeat it for more"
     if kind in RESERVED and "NAME" in accepted:
         return f"`{token}` is a word of the language; choose another name"
     if kind == "COLON" and "EQUAL" in accepted:

@@ -19,49 +19,42 @@ Row = NDArray[np.float64]
 
 
 class LoadSums:
-    """Per attention-DP rank, the decoding requests' sums at step 0 and what each step adds, all `[1, dp]`.
+    """Per attention-DP rank, the decoding requests' `number` `[1, dp]`, and of their contexts the sum, the maximum and
+    the sum within the window `[3, 1, dp]`: at step 0 (`base`), and what each step adds (`growth`).
 
     A rank without requests counts as one decode of one token when `dummy` (vLLM runs a dummy batch so that the
     collectives of the experts find all ranks), as nothing otherwise.
     """
 
-    __slots__ = ("dp", "dummy", "growth", "longest", "longest_growth", "none", "number", "total", "window", "within", "within_growth")  # fmt: skip
+    __slots__ = ("base", "dp", "dummy", "growth", "none", "number", "window")
 
     def __init__(self, dp: int, window: int, *, dummy: bool) -> None:
-        rows = np.zeros((7, 1, dp))
         self.dp, self.window, self.dummy = dp, window, float(dummy)
-        self.number, self.total, self.growth, self.longest, self.longest_growth, self.within, self.within_growth = rows
-        self.none = np.zeros((1, dp))
+        self.none, self.number = np.zeros((1, dp)), np.zeros((1, dp))
+        self.base, self.growth = np.zeros((3, 1, dp)), np.zeros((3, 1, dp))
         for rank in range(dp):
             self._idle(rank)
 
     def _idle(self, rank: int) -> None:
-        for row in (self.number, self.total, self.longest, self.within):
-            row[0, rank] = self.dummy
-        for row in (self.growth, self.longest_growth, self.within_growth):
-            row[0, rank] = 0.0
+        self.number[0, rank] = self.base[:, 0, rank] = self.dummy
+        self.growth[:, 0, rank] = 0.0
 
     def refresh(self, index: int, rank: Rank) -> None:
         """Take over the sums of rank `index`."""
         if not rank.running:
             self._idle(index)
             return
-        decodes = rank.decodes
-        self.number[0, index] = self.growth[0, index] = decodes
-        self.total[0, index] = rank.key_sum
-        self.longest[0, index] = rank.top_key() if decodes else 0
-        self.longest_growth[0, index] = decodes > 0
+        decodes, within, below = rank.decodes, rank.key_sum, rank.decodes
         if self.window < GONE:
-            self.within[0, index] = rank.below_sum + self.window * (decodes - rank.below)
-            self.within_growth[0, index] = rank.below
+            within, below = rank.below_sum + self.window * (decodes - rank.below), rank.below
+        self.number[0, index] = decodes
+        self.base[:, 0, index] = (rank.key_sum, rank.top_key() if decodes else 0, within)
+        self.growth[:, 0, index] = (decodes, decodes > 0, below)
 
     def decodes(self, step: int, count: int) -> Load:
         """The load of `count` steps from `step` on without prompts."""
-        steps = STEPS[:count] + step
         none = self.none
-        total = self.total + self.growth * steps
-        longest = self.longest + self.longest_growth * steps
-        within = total if self.window == GONE else self.within + self.within_growth * steps
+        total, longest, within = self.base + self.growth * (STEPS[:count] + step)
         return Load(none, none, none, none, self.number.copy(), total, longest, none, none, within)
 
     def mixed(self, step: int, chunks: Sequence[tuple[int, Chunk]]) -> Load:
@@ -69,8 +62,6 @@ class LoadSums:
         load = self.decodes(step, 1)
         prompts: Row = np.zeros((6, 1, self.dp))
         number, total, longest, within = load.decodes, load.decode_kv, load.decode_max, load.decode_kv_window
-        if within is total:
-            within = within.copy()
         for rank, chunk in chunks:
             new, context = chunk.new, chunk.context
             reach = min(context + new, self.window + new - 1)

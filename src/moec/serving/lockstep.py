@@ -86,7 +86,7 @@ class Lockstep:
         own = slice(self.first, self.first + len(self.ranks))
         running = self.floor.running[own]
         spent = device + self.floor.overhead_ns(max(running))
-        ends = now + np.cumsum(spent)
+        ends = now + spent.cumsum()
         self.pace = int(spent[-1])
         sequences, waiting = sum(running), sum(self.floor.waiting[own])
         decodes = sum(rank.decodes for rank in self.ranks)
@@ -167,21 +167,24 @@ class Lockstep:
 
     def _record(self, leap: Leap) -> None:
         steps, block = leap.steps, self.floor.limits.block
-        ends = leap.ends[:steps]
-        if steps == 1:
-            start, waiting = np.array([leap.start]), np.array([leap.waiting])
-            used = np.array([self.used + self.needs[self.step % block]])
-        else:
-            start = np.concatenate(([leap.start], ends[:-1]))
-            waiting = leap.waiting + np.searchsorted(np.array(leap.arrivals, dtype=np.int64), start, side="right")
-            turn = (self.step + np.arange(steps)) % block
-            used = self.used + np.cumsum(np.array(self.needs, dtype=np.int64)[turn])
-        self.used = int(used[-1])
+        ends, device = leap.ends[:steps], leap.device[:steps]
+        start = np.concatenate(([leap.start], ends[:-1])) if steps > 1 else np.array([leap.start])
         if self.floor.watch is not None:
             self.floor.watch(self.index, start, leap.load)
         prompt = sum(chunk.new for _, chunk in leap.chunks)
-        self.floor.iterations.add(
-            steps, self.index, start, ends, leap.device[:steps], prompt, leap.decodes, leap.sequences, waiting, used
+        if steps == 1:
+            self.used += self.needs[self.step % block]
+            self.floor.iterations.add(
+                self.index, leap.start, int(ends[0]), int(device[0]), prompt, leap.decodes, leap.sequences,
+                leap.waiting, self.used,
+            )  # fmt: skip
+            return
+        waiting = leap.waiting + np.searchsorted(np.array(leap.arrivals, dtype=np.int64), start, side="right")
+        turn = (self.step + np.arange(steps)) % block
+        used = self.used + np.array(self.needs, dtype=np.int64)[turn].cumsum()
+        self.used = int(used[-1])
+        self.floor.iterations.extend(
+            steps, self.index, start, ends, device, prompt, leap.decodes, leap.sequences, waiting, used
         )
 
     def _finish(self, last: int, now: int, touched: set[int]) -> int:

@@ -81,7 +81,7 @@ class Pipeline:
         own = slice(self.first, self.first + len(self.queues))
         used = sum(self.floor.kv_blocks - queue.blocks.free for queue in self.queues)
         self.floor.iterations.add(
-            1, self.index, now, end, int(times.latency_ns[0]), tokens - decodes, decodes,
+            self.index, now, end, int(times.latency_ns[0]), tokens - decodes, decodes,
             sum(map(len, items)), sum(self.floor.waiting[own]), used,
         )  # fmt: skip
         return end

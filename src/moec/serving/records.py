@@ -64,16 +64,25 @@ class IterationLog:
     rows: int = 0
     data: Ints = field(default_factory=lambda: np.empty((9, 1024), dtype=np.int64))
 
-    def add(self, count: int, *columns: Column) -> None:
-        """Append `count` rows; the columns are those of `IterationTable`, each a number or `[count]`."""
+    def add(self, *columns: int) -> None:
+        """Append a row; the columns are those of `IterationTable`."""
+        self._reserve(self.rows + 1)
+        self.data[:, self.rows] = columns
+        self.rows += 1
+
+    def extend(self, count: int, *columns: Column) -> None:
+        """Append `count` rows, each column a number or `[count]`."""
         end = self.rows + count
-        if end > self.data.shape[1]:
-            grown = np.empty((9, max(end, 2 * self.data.shape[1])), dtype=np.int64)
-            grown[:, : self.rows] = self.data[:, : self.rows]
-            self.data = grown
+        self._reserve(end)
         for row, column in zip(self.data, columns, strict=True):
             row[self.rows : end] = column
         self.rows = end
+
+    def _reserve(self, rows: int) -> None:
+        if rows > self.data.shape[1]:
+            grown = np.empty((9, max(rows, 2 * self.data.shape[1])), dtype=np.int64)
+            grown[:, : self.rows] = self.data[:, : self.rows]
+            self.data = grown
 
     def table(self) -> IterationTable:
         """The rows in start order, instances in order where they start together."""

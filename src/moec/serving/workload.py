@@ -57,7 +57,8 @@ def workload_of(experiment: Experiment) -> tuple[RequestStream | None, list[Diag
             stream = _of_trace(trace)
         case other:
             assert_never(other)
-    return _arrange(experiment, stream)
+    arranged, found = _arrange(experiment, stream)
+    return arranged, [*found, *_no_ids(experiment, stream)]
 
 
 def _of_trace(trace: Trace) -> RequestStream:
@@ -136,6 +137,16 @@ def _nothing_recorded(experiment: Experiment) -> Diagnostic:
         "`recorded()` replays the times of a trace",
         help="write `arrivals = poisson(rate: 10 req/s)`, `constant(…)`, `gamma(…)`, `burst()` or `closed_loop(…)`",
     )
+
+
+def _no_ids(experiment: Experiment, stream: RequestStream) -> list[Diagnostic]:
+    """M514, a warning: prefix caching was asked for, but nobody knows which prefixes are equal."""
+    asked = experiment.spans.get("serving.kv_cache.prefix_caching")
+    if asked is None or not experiment.serving.kv_cache.prefix_caching or stream.token_ids is not None:
+        return []
+    title = "`prefix_caching` has no effect: the requests have no token ids"
+    help = "drop it, or give a trace with `input_tok_ids` or `hash_ids` on every line"
+    return [Diagnostic("M514", title, asked, "nothing is known to be shared", help=help, severity="warning")]
 
 
 def _too_late(experiment: Experiment) -> Diagnostic:

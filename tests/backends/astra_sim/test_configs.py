@@ -109,6 +109,18 @@ def test_every_collective_has_one_algorithm_per_dimension_and_all_to_all_is_dire
     assert told["all-to-all-implementation"] == ["direct"] * n
 
 
+def test_a_ring_is_left_to_switches_unless_asked_for():
+    """Where every pair has a link, a ring would use one of a rank's links."""
+    mesh = with_fabric("fully_connected")
+
+    assert settings(mesh).all_reduce == ("direct",)
+    assert settings(mesh, all_reduce="ring").all_reduce == ("ring",)
+    assert settings(replace(mesh, cluster=replace(mesh.cluster, nodes=2)), "unaware", 8).all_reduce == (
+        "direct",
+        "ring",
+    )
+
+
 def test_what_the_simulator_leaves_to_chance_is_always_said():
     told = json.loads(configs(settings(experiment(tp=4)))["system.json"])
 

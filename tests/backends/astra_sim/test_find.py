@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from moec.backends.astra_sim.failure import BROKE, NOT_FOUND
+from moec.backends.astra_sim.failure import BROKE, NO_ROOM, NOT_FOUND
 from moec.backends.astra_sim.find import find, find_all, recognise
 from support.simulators import AWARE, UNAWARE, fake, real
 
@@ -80,6 +80,13 @@ def test_no_binary_is_an_error_that_says_what_to_do(
     assert binary is None
     assert [d.code for d in found] == [NOT_FOUND]
     assert says in found[0].title and found[0].help
+
+
+def test_no_place_for_a_trial_is_not_the_binarys_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    binary = fake(tmp_path, ANY_DIMENSION, "astra-sim")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+
+    assert [d.code for d in recognise(binary)[1]] == [NO_ROOM]
 
 
 def test_the_wrong_one_of_the_two_is_an_error(tmp_path: Path):

@@ -77,6 +77,12 @@ def test_many_mistakes_are_counted(tmp_path: Path) -> None:
     assert found[7].title.endswith("(and 42 more like it)")
 
 
+@pytest.mark.parametrize("text", ["0," + "9" * 5000 + ",1", "1,0,1e308", "1,0,1e-320"])
+def test_numbers_beyond_reason_are_mistakes(text: str, tmp_path: Path) -> None:
+    _, found = read(GOOD.replace("1,0,10", text), tmp_path)
+    assert found
+
+
 def test_missing_layers_are_listed_in_runs(tmp_path: Path) -> None:
     _, found = read("layer_id,expert_id,count\n4,0,5\n4,1,5\n", tmp_path, layers=9, first_dense=0)
     assert found[0].title.endswith("has no counts for MoE layers 0 to 3, 5 to 8")

@@ -11,6 +11,8 @@ CUSTOM_MAP = "custom.yml"
 LOCAL_MEMORY_RATE = 1_000_000_000_000
 """Bytes per nanosecond of local memory: so much that reductions take no time, which the links' figures have in them."""
 
+ALL_TO_ALL = "direct"
+"""The simulator's `ring` sends every block around the whole ring, N/2 times the traffic."""
 PEAK_TFLOPS = "0.0009999999999999"
 """A hair less than one operation per nanosecond. The simulator computes floor(n / peak · 1e9) in doubles: with 0.001 itself,
 one in 45 of the first million durations (15, 30, 60, 63 …) comes out 1 ns short; with this none does up to 9e12 ns.
@@ -31,9 +33,8 @@ def configs(settings: AstraSettings) -> dict[str, str]:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    dimensions = len(settings.dimensions)
     environment.filters["decimal"] = decimal
-    environment.filters["per_dimension"] = lambda one: "[" + ", ".join([f'"{one[0]}"'] * dimensions) + "]"
+    environment.filters["names"] = lambda names: "[" + ", ".join(f'"{name}"' for name in names) + "]"
     values = {
         "s": settings,
         "scheduling": SCHEDULING,
@@ -41,6 +42,7 @@ def configs(settings: AstraSettings) -> dict[str, str]:
         "endpoint_delay_ns": ENDPOINT_DELAY_NS,
         "local_memory_rate": LOCAL_MEMORY_RATE,
         "custom_map": CUSTOM_MAP,
+        "all_to_all": (ALL_TO_ALL,) * len(settings.dimensions),
         "peak_tflops": PEAK_TFLOPS,
     }
     names = (SYSTEM, NETWORK, MEMORY)

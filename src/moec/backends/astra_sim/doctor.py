@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
-from moec.backends.astra_sim.find import PROBE_LIMIT_S, Binary, find_all
-from moec.backends.astra_sim.runner import run
-from moec.backends.astra_sim.smoke import expected_ns, write_smoke
+from moec.backends.astra_sim.find import Binary, find_all
+from moec.backends.astra_sim.smoke import expected_ns, try_smoke
 from moec.dsl.diagnostics import Diagnostic
 from moec.version import VERSION
 
@@ -81,8 +78,7 @@ def _version(package: str) -> str | None:
 
 
 def _try(binary: Binary) -> Tried:
-    with tempfile.TemporaryDirectory(prefix="moec-astra-sim-") as place:
-        done, found = run(write_smoke(Path(place), binary.congestion), binary.path, time_limit_s=PROBE_LIMIT_S)
+    done, found = try_smoke(binary.path, binary.congestion)
     expected = expected_ns(binary.congestion)
     if done is None:
         return Tried(binary, None, expected, 0.0, found[0])

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from moec.backends.astra_sim.failure import BROKE, NOT_FOUND
-from moec.backends.astra_sim.runner import run
+from moec.backends.astra_sim.failure import BROKE, NO_ROOM, NOT_FOUND
 from moec.backends.astra_sim.settings import Congestion
-from moec.backends.astra_sim.smoke import write_smoke
+from moec.backends.astra_sim.smoke import try_smoke
 from moec.dsl.diagnostics import Diagnostic
 
 VARIABLE, OPTION = "MOEC_ASTRA_SIM", "--astra-sim"
 NAMES = ("AstraSim_Analytical_Congestion_Aware", "AstraSim_Analytical_Congestion_Unaware", "astra-sim")
 """What the binaries are called upstream, and what people call a link to one."""
 SUBFOLDERS = (".", "bin", "build/astra_analytical/build/bin")
-PROBE_LIMIT_S = 20.0
 HELP = f"name the binary or its folder with `{OPTION} PATH`, or in {VARIABLE}, or put {NAMES[0]} on PATH"
 
 
@@ -112,12 +109,13 @@ def recognise(path: Path) -> tuple[Congestion | None, list[Diagnostic]]:
             return "unaware", []
         if "aware" in name:
             return "aware", []
-    with tempfile.TemporaryDirectory(prefix="moec-astra-sim-") as place:
-        done, found = run(write_smoke(Path(place), "unaware", (2, 2)), path, time_limit_s=PROBE_LIMIT_S)
+    done, found = try_smoke(path, "unaware", (2, 2))
     if done is not None:
         return "unaware", []
     if any("1-dim topology" in line for d in found for line in d.quoted):
         return "aware", []
     why = found[0]
+    if why.code == NO_ROOM:
+        return None, found
     title = f"`{path}` is not ASTRA-sim's analytical simulator: {why.title}"
     return None, [Diagnostic(BROKE, title, help=HELP, quoted=why.quoted)]

@@ -1,4 +1,4 @@
-"""A process of the simulator: its own session, output into a file, and no survivors however it ends."""
+"""A process of the simulator: a process group of its own, output into a file, and no survivors however it ends."""
 
 from __future__ import annotations
 

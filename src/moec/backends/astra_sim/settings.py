@@ -9,6 +9,7 @@ from typing import Literal
 from moec.backends.astra_sim.wiring import Dimension, Wired, wire
 from moec.dsl.diagnostics import Diagnostic
 from moec.dsl.schema import AstraOptions, Experiment
+from moec.dsl.schema.astra_sim import Algorithm
 
 Congestion = Literal["aware", "unaware"]
 
@@ -27,7 +28,7 @@ class AstraSettings:
 
     `ranks` is what the simulator runs: at least 2, so the traces of a lone rank come with an idle one. `splits` and
     `active`: `preferred-dataset-splits` and `active-chunks-per-dimension`; sizes of collectives must be multiples of
-    `splits`, or the simulator adds a whole piece. One algorithm stands for all dimensions. `memory_rate`: whole bytes
+    `splits`, or the simulator adds a whole piece. Algorithms are by dimension: of fewer the simulator skips the rest. `memory_rate`: whole bytes
     per nanosecond between a device and its host, None without a link. `custom`: there are per-op send sets.
     """
 
@@ -36,9 +37,9 @@ class AstraSettings:
     dimensions: tuple[Dimension, ...]
     splits: int
     active: int
-    all_reduce: str
-    all_gather: str
-    reduce_scatter: str
+    all_reduce: tuple[str, ...]
+    all_gather: tuple[str, ...]
+    reduce_scatter: tuple[str, ...]
     memory_rate: int | None
     custom: bool
 
@@ -65,13 +66,20 @@ def settings_of(
         dimensions=wired.dimensions,
         splits=splits,
         active=active,
-        all_reduce=ALGORITHMS[options.all_reduce],
-        all_gather=ALGORITHMS[options.all_gather],
-        reduce_scatter=ALGORITHMS[options.reduce_scatter],
+        all_reduce=_by_dimension(options.all_reduce, wired),
+        all_gather=_by_dimension(options.all_gather, wired),
+        reduce_scatter=_by_dimension(options.reduce_scatter, wired),
         memory_rate=None if host is None else max(1, round(host / 1e9)),
         custom=custom,
     )
     return settings, [*found, *about_splits, *_algorithms(experiment, options, group_sizes)]
+
+
+def _by_dimension(algorithm: Algorithm, wired: Wired) -> tuple[str, ...]:
+    """A ring uses one link of those that a rank has to everybody else, and so a fraction of its bandwidth."""
+    if algorithm != "auto":
+        return (ALGORITHMS[algorithm],) * len(wired.dimensions)
+    return tuple("direct" if d.wiring == "FullyConnected" else "ring" for d in wired.dimensions)
 
 
 def _pieces(

@@ -63,7 +63,7 @@ class Pricing:
         tables = [
             (count, Table(partial(self._tabulate, group)))
             for follows, count in COUNTS.items()
-            if (group := [i for i in items if i.template.follows == follows])
+            if (group := [i for i in items if self._count(i) == follows])
         ]
         rest = _grouped([i for i in items if i.template.follows not in COUNTS])
 
@@ -77,6 +77,11 @@ class Pricing:
             return time
 
         return price
+
+    def _count(self, item: Item) -> str:
+        """What the item's time follows; with one attention-DP rank its tokens are the tokens of all ranks."""
+        follows = item.template.follows
+        return "tokens" if follows == "total" and self.context.layout.dp == 1 else follows
 
     def duration(self, block: TemplateBlock, t: Template, s: Situation) -> Array:
         """One op's duration, `[…, dp]` or `[…, 1]`; of an exchange, until the last of its subsets is done."""
@@ -110,7 +115,7 @@ class Pricing:
         law = self.context.law
         zero = np.zeros((len(counts), 1))
         load = Load(zero, zero, zero, zero, counts[:, None].astype(float), zero, zero, zero, zero, zero)
-        needs_law = law is not None and items[0].template.follows == "total"
+        needs_law = law is not None and any(i.template.follows == "total" for i in items)
         s = Situation(load, counts.astype(float), expected=law.expected(counts) if needs_law and law else None)
         rows: Array = zero.astype(np.int64)
         for item in items:
@@ -123,17 +128,22 @@ class ExpectedTable:
 
     def __init__(self, law: Callable[[Array], Expected]) -> None:
         self._law = law
-        self._fields: tuple[Array, ...] = (np.zeros(0),)
+        self._rows: Array = np.zeros((0, len(fields(Expected))))
 
     def at(self, totals: Array) -> Expected:
         """The expectation at `totals`, any shape."""
         index = np.asarray(totals).astype(np.int64)
-        top = int(index.max())
-        if top >= len(self._fields[0]):
-            counts = np.arange(1 << max(12, (top + 1).bit_length()))
-            made = self._law(counts)
-            self._fields = tuple(np.broadcast_to(getattr(made, f.name), counts.shape) for f in fields(made))
-        return Expected(*(f[index] for f in self._fields))
+        try:
+            rows = self._rows[index]
+        except IndexError:
+            self._grow(int(index.max()))
+            rows = self._rows[index]
+        return Expected(*np.moveaxis(rows, -1, 0))
+
+    def _grow(self, top: int) -> None:
+        counts = np.arange(1 << max(12, (top + 1).bit_length()))
+        made = self._law(counts)
+        self._rows = np.stack([np.broadcast_to(getattr(made, f.name), counts.shape) for f in fields(made)], axis=-1)
 
 
 def _grouped(items: Sequence[Item]) -> list[Item]:

@@ -128,40 +128,28 @@ class _Writer:
         data = list(self._data(op, repeats))
         return data, self._ctrl(i, op, repeats, data)
 
-    def _ends(self, i: int, repeats: Ints) -> list[Ints]:
-        """The nodes whose completion ends an op: its own, or all its messages."""
-        ids, op = self.numbered.ids(i, repeats), self.numbered.block.ops[i]
-        if not self._spelled(op):
-            return [ids]
-        size = self.graph.groups[op.work.group].shape[-1]  # type: ignore[union-attr]
-        return [ids + 1 + k for k in range(2 * (size - 1))]
-
     def _name(self, op: Op, repeats: Ints) -> tuple[Piece, ...]:
         name = f"{self.numbered.block.name}.{op.name}".encode()
         return (name,) if self.numbered.block.repeat == 1 else (name + b".", digits(repeats))
 
     def _data(self, op: Op, repeats: Ints) -> Iterator[Ints]:
+        block = self.numbered.block
         for d in op.deps:
-            yield from self._ends(d, repeats)
+            yield from self.numbered.done(d, repeats)
         for lane in op.enters:
-            entered = self.numbered.entered(lane, repeats)
-            if entered is not None:
-                yield entered
+            yield from self.numbered.after(block.exits[lane], self.numbered.entry[lane], repeats)
 
     def _ctrl(self, i: int, op: Op, repeats: Ints, data: Sequence[Ints]) -> list[Ints]:
         """The op before on the same stream, unless it is waited for anyway: this keeps streams in order."""
         block = self.numbered.block
         before = [k for k in range(i) if block.ops[k].stream == op.stream]
         if before:
-            found = self._ends(before[-1], repeats)
+            found = self.numbered.done(before[-1], repeats)
         else:
             last = max(k for k, other in enumerate(block.ops) if other.stream == op.stream)
-            known = self.numbered.stream.get(op.stream)
-            if known is None and not data:
-                return []
             # a stream that is used for the first time has nothing before it: what the op waits for anyway stands in
-            first = data[0][0] if known is None else known
-            found = [np.where(repeats == 0, first, ids) for ids in self._ends(last, repeats - 1)]
+            first = self.numbered.stream.get(op.stream, tuple(int(d[0]) for d in data))
+            found = self.numbered.after(last, first, repeats)
         return [ids for ids in found if not any(np.array_equal(ids, d) for d in data)]
 
     def _messages(self, i: int, op: Op, work: AllToAll, repeats: Ints) -> Message:

@@ -72,8 +72,8 @@ def read_table(source: Source, headers: Sequence[tuple[str, ...]]) -> tuple[Tabl
 
 
 def whole(text: str) -> int | None:
-    """A whole number of at least 0, or None."""
-    return int(text) if text.isascii() and text.isdigit() else None
+    """A whole number of at least 0 that fits 64 bits, or None."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
 def number(text: str) -> float | None:

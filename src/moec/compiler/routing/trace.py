@@ -11,6 +11,8 @@ from moec.compiler.routing.records import Source, Table, limited, number, read_t
 from moec.dsl.diagnostics import Diagnostic
 
 HEADER = ("layer_id", "expert_id", "count")
+LEAST, MOST = 1e-12, 1e15
+"""Counts that popularity is computed from: beyond these, shares vanish in double precision."""
 
 
 def read_counts(
@@ -43,6 +45,10 @@ def _enter(
     assert layer is not None and expert is not None and count is not None
     if count < 0:
         return source.at(2, line, f"the count is negative: {fields[2]}")
+    if count > MOST or 0 < count < LEAST:
+        return source.at(
+            2, line, f"the count {fields[2]} is beyond reason", f"counts lie between {LEAST:g} and {MOST:g}"
+        )
     if layer not in row_of:
         known = f"the model's MoE layers are {_ranges(sorted(row_of))}"
         return source.at(3, line, f"layer {layer} is not a mixture of experts", known)

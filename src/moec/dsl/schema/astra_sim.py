@@ -7,7 +7,7 @@ from typing import Literal
 
 from moec.dsl.schema.fields import Seconds, spec
 
-Algorithm = Literal["ring", "direct", "halving_doubling"]
+Algorithm = Literal["auto", "ring", "direct", "halving_doubling"]
 Encoding = Literal["custom", "sendrecv", "padded"]
 
 
@@ -29,9 +29,11 @@ class AstraOptions:
         "pieces of a collective; 8 on an aware switch, else 1 when absent", None, at_least=1, at_most=1024
     )
     active: int | None = spec("pieces in flight; as `splits` when absent on an aware switch, else 1", None, at_least=1)
-    all_reduce: Algorithm = spec("algorithm of all-reduces", "ring")
-    all_gather: Algorithm = spec("algorithm of all-gathers", "ring")
-    reduce_scatter: Algorithm = spec("algorithm of reduce-scatters", "ring")
+    all_reduce: Algorithm = spec(
+        "algorithm of all-reduces; auto: direct where every pair has a link, else ring", "auto"
+    )
+    all_gather: Algorithm = spec("algorithm of all-gathers", "auto")
+    reduce_scatter: Algorithm = spec("algorithm of reduce-scatters", "auto")
     flat: Literal["between", "inside"] = spec(
         "whose figures one dimension takes when ranks span nodes: the network's or the scale-up fabric's", "between"
     )

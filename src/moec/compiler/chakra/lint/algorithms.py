@@ -18,13 +18,13 @@ from moec.compiler.chakra.trace_set import Ranks
 BAD_ALGORITHM = Rule(
     "bad-algorithm",
     "error",
-    "leaves with exit code 1 (`Cannot interpret collective implementations`) or aborts (`type must be array`)",
+    "leaves with exit code 1 (`Cannot interpret collective implementations`), aborts (`type must be array`), or finds none",
     "give a list of ring, direct, halvingDoubling, doubleBinaryTree, oneRing, oneDirect or oneHalvingDoubling",
 )
 NO_ALGORITHM = Rule(
     "no-algorithm",
     "error",
-    "throws `No collective implementation found` when it comes to the node",
+    "throws `No collective implementation found` inside its event loop, where it is swallowed: no rank finishes, exit code 0",
     "set the collective's `…-implementation`, an entry per dimension",
 )
 FEW_ALGORITHMS = Rule(
@@ -34,7 +34,10 @@ FEW_ALGORITHMS = Rule(
     "give an algorithm per dimension",
 )
 MANY_ALGORITHMS = Rule(
-    "more-algorithms-than-dimensions", "error", "aborts on an assertion", "give an algorithm per dimension, no more"
+    "more-algorithms-than-dimensions",
+    "error",
+    "aborts: `Assertion collective_impl.size() <= dimension_size.size()`",
+    "give an algorithm per dimension, no more",
 )
 RING_EXCHANGE = Rule(
     "ring-all-to-all",
@@ -51,13 +54,13 @@ FORCED_RING = Rule(
 HALVING = Rule(
     "halving-doubling",
     "error",
-    "hangs (exit code 0) unless the number of ranks is a power of two, and has no all-to-all (exit code 1)",
+    "hangs (exit code 0) or leaves ranks out unless their number is a power of two, and has no all-to-all (exit code 1)",
     "use ring or direct",
 )
 TREE = Rule(
     "double-binary-tree",
     "error",
-    "crashes (SIGSEGV) in communicator groups and unless the number of ranks is a power of two; only an all-reduce is one",
+    "crashes (SIGSEGV) in communicator groups and unless the number of ranks is a power of two; other collectives than all-reduce get the time of an all-reduce",
     "use ring or direct",
 )
 SWITCH_DIRECT = Rule(

@@ -25,7 +25,12 @@ BROADCAST = Rule(
     "does not simulate a BROADCAST: it takes `duration_micros`, or 1 ns without",
     "record a duration, or write it as sends",
 )
-ZERO_SIZE = Rule("zero-collective", "error", "", "leave collectives of no bytes out")
+ZERO_SIZE = Rule(
+    "zero-collective",
+    "error",
+    "never ends an all-gather of no bytes, nor any collective of a negative size: exit code 0, no `finished` line",
+    "leave collectives of no bytes out",
+)
 TINY_GATHER = Rule(
     "gather-below-splits",
     "error",
@@ -35,7 +40,7 @@ TINY_GATHER = Rule(
 RAISED = Rule(
     "raised-size",
     "warning",
-    "raises every chunk to as many bytes as there are NPUs",
+    "raises every chunk of an all-reduce, reduce-scatter or all-to-all to as many bytes as there are NPUs, even from none",
     "lower `preferred-dataset-splits`, or accept the larger collective",
 )
 INDIVISIBLE = Rule(
@@ -59,9 +64,8 @@ DIMS_NONE = Rule(
 DIMS_SHORT = Rule(
     "involved-dim-short",
     "error",
-    "reads past the end of the list for the dimensions that it does not name",
+    "reads past the end of the list for the dimensions that it does not name: seen to hang",
     "give `involved_dim` an entry per dimension",
-    "read",
 )
 DIMS_IGNORED = Rule(
     "involved-dim-ignored",
@@ -73,7 +77,7 @@ DIMS_IGNORED = Rule(
 FIVE_DIMS = Rule(
     "fifth-dimension",
     "error",
-    "runs a collective without `involved_dim` on the first four dimensions only, with no word about the others",
+    "takes a collective without `involved_dim` to cover four dimensions: it reports the time of those alone, or hangs",
     "write `involved_dim` with an entry per dimension",
 )
 RULES = (
@@ -120,13 +124,15 @@ def _kinds(trace: Trace, ranks: Ranks, nodes: NDArray[np.bool_]) -> Iterator[Fin
 
 def _sizes(trace: Trace, ranks: Ranks, nodes: NDArray[np.bool_], subject: Subject) -> Iterator[Finding]:
     kind, size, splits = trace.integers("comm_type"), trace.integers("comm_size", -1), subject.splits
-    nodes = nodes & np.isin(kind, SIMULATED) & (size >= 0)
-    yield from marked(ZERO_SIZE, trace, ranks, nodes & (size == 0), "a collective of no bytes")
-    nodes = nodes & (size > 0)
+    nodes = nodes & np.isin(kind, SIMULATED) & trace.attribute("comm_size").integer
+    gather = nodes & (kind == CollectiveType.ALL_GATHER)
+    nothing = (gather & (size == 0)) | (nodes & (size < 0))
+    yield from marked(ZERO_SIZE, trace, ranks, nothing, "an all-gather of no bytes, or a negative size")
     if splits <= 0:
         return
-    gather = nodes & (kind == CollectiveType.ALL_GATHER)
-    yield from marked(TINY_GATHER, trace, ranks, gather & (size < splits), f"fewer bytes than the {splits} chunks")
+    tiny = gather & (size > 0) & (size < splits)
+    yield from marked(TINY_GATHER, trace, ranks, tiny, f"fewer bytes than the {splits} chunks")
+    nodes = nodes & (size >= 0)
     low = nodes & ~gather & (size // splits < subject.world)
     yield from marked(RAISED, trace, ranks, low, f"chunks of fewer than {subject.world} bytes")
     odd = nodes & ~low & (size % splits != 0) & (size >= splits)

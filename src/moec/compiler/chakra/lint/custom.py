@@ -23,14 +23,13 @@ CUSTOM_MISSING = Rule(
 CUSTOM_PEER = Rule(
     "custom-peer",
     "error",
-    "looks peers up by their position in the group: a larger number is read from beyond the list",
+    "looks peers up by their position in the group and reads a larger number from beyond the list: it hangs or aborts",
     "number peers by their position among the group's ranks",
-    "read",
 )
 CACHED = Rule(
     "custom-cached",
     "error",
-    "keeps a group's plan from its first collective of a kind: a custom one sticks to the others, or is ignored after them",
+    "keeps a group's plan from its first collective of a kind: a custom one sticks to the others (which may then hang), or is ignored after them",
     "use a group number of its own, with the same ranks, for each collective with a custom trace set",
 )
 RULES = (CUSTOM_LIST, CUSTOM_MISSING, CUSTOM_PEER, CACHED)

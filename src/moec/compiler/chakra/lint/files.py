@@ -22,7 +22,10 @@ EXTRA_RANK = Rule(
     "make the product of `npus_count` the number of files",
 )
 UNREADABLE = Rule(
-    "unreadable", "error", "leaves with exit code 1: `exists but is not readable`", "make the file readable", "read"
+    "unreadable",
+    "error",
+    "leaves with exit code 1 (`exists but is not readable`) or aborts (`Failed to open file`)",
+    "make the file readable",
 )
 READ_ONLY = Rule(
     "read-only",
@@ -33,29 +36,40 @@ READ_ONLY = Rule(
 EMPTY_FILE = Rule(
     "empty-file", "error", "aborts: `Failed to read global metadata`", "write the metadata record, then nodes"
 )
-GZIP = Rule("gzip", "error", "aborts: it does not unpack files", "gunzip the files")
+GZIP = Rule(
+    "gzip",
+    "error",
+    "does not unpack: it takes the bytes for records of nonsense, reports `finished, 0 cycles` for them, then aborts",
+    "gunzip the files",
+)
 BAD_GZIP = Rule(
-    "bad-gzip", "error", "aborts: it does not unpack files", "make the file again: it is damaged or cut off"
+    "bad-gzip",
+    "error",
+    "does not unpack: it takes the bytes for records of nonsense, reports `finished, 0 cycles` for them, then aborts",
+    "make the file again: it is damaged or cut off",
 )
 TRUNCATED = Rule(
     "truncated",
     "error",
-    "simulates what is there, with whatever the last record is taken for, and reports success",
+    "takes what is left of the last record for a node, without a word: it runs it, or loses it and never finishes the rank",
     "make the file again: writing it was interrupted",
 )
 NO_METADATA = Rule(
     "no-metadata",
     "error",
-    "takes the first node for the metadata and drops it",
+    "takes the first node for the metadata and drops it: what depends on it is missing something, which aborts",
     "write a GlobalMetadata record before the nodes",
 )
 BAD_BYTES = Rule(
-    "bad-bytes", "error", "takes what it could decode of the record and runs on", "make the file again: it is damaged"
+    "bad-bytes",
+    "error",
+    "runs what it could decode of the record as a node: times and statistics are of nonsense",
+    "make the file again: it is damaged",
 )
 OLD_SCHEMA = Rule(
     "old-schema",
     "error",
-    "reads the fields by their numbers of today: other types, dependencies and attributes than were meant",
+    "takes the first node for the metadata, and fields by their numbers of today: it aborts (`No dependancy free nodes found`) or runs nonsense",
     "convert the trace to schema 0.0.4",
 )
 MANY_FILES = Rule(

@@ -49,9 +49,9 @@ def marked(rule: Rule, trace: Trace, ranks: Ranks, mask: NDArray[np.bool_], sent
 
 def merged(findings: Iterator[Finding]) -> tuple[Finding, ...]:
     """Findings that say the same of several ranks as one, with the node of the first; errors first."""
-    alike: dict[tuple[str, str, str], tuple[Finding, list[int]]] = {}
+    alike: dict[tuple[str, str], tuple[Finding, list[int]]] = {}
     for finding in findings:
-        _, ranks = alike.setdefault((finding.rule.name, finding.sentence, finding.name), (finding, []))
+        _, ranks = alike.setdefault((finding.rule.name, finding.sentence), (finding, []))
         ranks.extend(finding.ranks)
     whole = [replace(finding, ranks=tuple(sorted(set(ranks)))) for finding, ranks in alike.values()]
     return tuple(sorted(whole, key=lambda finding: finding.rule.severity != "error"))

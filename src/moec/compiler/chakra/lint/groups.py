@@ -21,7 +21,7 @@ BAD_GROUP_FILE = Rule(
 BAD_GROUP_NAME = Rule(
     "bad-group-name",
     "error",
-    "throws `stoi` when it comes to the node: the run stops there or hangs",
+    "throws `stoi` inside its event loop, where it is swallowed: the rank never finishes, exit code 0",
     "make `pg_name` the digits of a group's number",
 )
 UNKNOWN_GROUP = Rule(
@@ -45,10 +45,15 @@ NON_MEMBER = Rule(
 STRANGE_RANK = Rule(
     "group-rank-range",
     "error",
-    "waits for a rank that does not exist, or aborts when it sends to it",
+    "aborts when it routes a message there: `Assertion 0 <= dest && dest < npus_count`",
     "name ranks from 0 to the number of NPUs less one",
 )
-REPEATED_RANK = Rule("group-rank-twice", "error", "", "name every rank of a group once")
+REPEATED_RANK = Rule(
+    "group-rank-twice",
+    "error",
+    "never ends the group's collectives: exit code 0, no `finished` line",
+    "name every rank of a group once",
+)
 UNORDERED = Rule(
     "group-unordered",
     "warning",

@@ -13,7 +13,7 @@ from moec.compiler.chakra.trace import MEM_LOAD, MEM_STORE
 BAD_MEMORY = Rule(
     "bad-memory",
     "error",
-    "leaves with exit code 1 (`Unsupported memory type`), or divides by zero",
+    "leaves with exit code 1 (`Unsupported memory type`); without a bandwidth it divides by zero and the node takes no time",
     "set `memory-type`, and with memory also `remote-mem-latency` and `remote-mem-bw`",
 )
 NO_MEMORY = Rule(

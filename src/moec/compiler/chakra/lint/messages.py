@@ -18,10 +18,16 @@ ZERO_MESSAGE = Rule(
     "zero-message", "error", "aborts: `Assertion chunk_size > 0`", "leave messages of no bytes out, on both sides"
 )
 SELF_MESSAGE = Rule(
-    "message-to-self", "error", "aborts: `Assertion connected(next_dest_id)`", "leave out what a rank sends to itself"
+    "message-to-self",
+    "error",
+    "aborts (`Assertion src != dest`); the congestion-aware Switch carries it there and back",
+    "leave out what a rank sends to itself",
 )
 PEER_RANGE = Rule(
-    "peer-range", "error", "aborts when it routes the message", "name ranks from 0 to the number of NPUs less one"
+    "peer-range",
+    "error",
+    "aborts when it routes the message: `Assertion 0 <= dest && dest < npus_count`",
+    "name ranks from 0 to the number of NPUs less one",
 )
 NOT_MINE = Rule(
     "message-of-another",

@@ -30,11 +30,11 @@ METADATA_NODE = Rule("metadata-node", "error", "aborts: `Invalid node_type … t
 INVALID_NODE = Rule(
     "invalid-node",
     "error",
-    "skips the node without asking what it frees: what waits for it may never run, and statistics are lost",
+    "skips the node without asking what it frees: unless something else ends later on the rank, what waits for it never runs; statistics are lost",
     "leave INVALID nodes out; let their children depend on their parents",
 )
 UNKNOWN_TYPE = Rule(
-    "unknown-type", "error", "leaves with exit code 1: `Unknown node type`", "use the types 2 to 7 of schema 0.0.4"
+    "unknown-type", "error", "aborts: `Invalid node_type … type=9`", "use the types 2 to 7 of schema 0.0.4"
 )
 MISSING_ATTRIBUTE = Rule(
     "missing-attribute",
@@ -45,13 +45,13 @@ MISSING_ATTRIBUTE = Rule(
 WRONG_TYPE = Rule(
     "wrong-attribute-type",
     "error",
-    "throws inside its event loop, where it is swallowed: the node is lost, the rank never finishes, exit code 0",
+    "throws `std::bad_cast` inside its event loop, where it is swallowed: the node is lost, the rank never finishes, exit code 0",
     "write integers as one of the integer types, flags as bool, `pg_name` as a string",
 )
 ZERO_TIME = Rule(
     "zero-time",
     "error",
-    "skips the kernel (`tensor_size` 0) or loses it (0 ÷ 0 operations) without asking what it frees: what waits for it may never run",
+    "loses a kernel of no operations; skips one of no bytes without asking what it frees, so that what waits for it runs only if something else ends later on the rank",
     "leave the kernel out, or let it take 1 ns: num_ops 1, tensor_size 1",
 )
 CPU_COMM = Rule(
@@ -63,7 +63,7 @@ CPU_COMM = Rule(
 STATISTICS_LOST = Rule(
     "statistics-lost",
     "warning",
-    "runs, but cannot work out statistics for a rank with CPU or memory operations: no `Wall time` lines, a `critical` line, and an abort if it ends at time 0",
+    "runs, but cannot work out statistics for a rank with CPU or memory operations: no `Wall time` lines and a `critical` line",
     "take the time from the `finished` line",
 )
 UNTIMED = Rule(

@@ -73,7 +73,8 @@ def check(subject: Subject) -> Iterator[Finding]:
         return
     everybody = tuple(range(subject.world))
     groups = {"": everybody, **members}
-    if any(name not in groups for p in plans for name in groups_of(p)):
+    used = {name for p in plans for name in groups_of(p)}
+    if not used <= groups.keys() or any(not 0 <= rank < subject.world for name in used for rank in groups[name]):
         return
     actors = _actors(subject, plans)
     yield from _Play(actors, groups, subject).findings()

@@ -23,7 +23,7 @@ NO_OPTIMIZATION = Rule(
 NO_SCHEDULING = Rule(
     "no-scheduling-policy",
     "error",
-    "uses memory that nobody set: one run went well, the next aborted in `get_priority`",
+    "uses memory that nobody set: some runs go well, others abort in `get_priority`",
     'set "scheduling-policy" to LIFO, FIFO or EXPLICIT',
 )
 BAD_SETTING = Rule(
@@ -41,7 +41,7 @@ ZERO_DELAY = Rule(
 NO_PEAK = Rule(
     "no-peak",
     "error",
-    "computes kernels with a peak of 0: they never end, or take arbitrary times",
+    "divides by zero: `Assertion current_event_list.get_event_time() > current_time`",
     "set `peak-perf` (TFLOPS) and `local-mem-bw` (GB/s) with `roofline-enabled`",
 )
 FREE_CHUNKS = Rule(

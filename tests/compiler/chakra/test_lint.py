@@ -1,0 +1,182 @@
+"""Every rule finds its broken trace set, and sound ones pass."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from moec.compiler.chakra.lint.settings import Settings, Unreadable, beside, subject
+from moec.compiler.chakra.lint.table import RULES, lint
+from moec.compiler.chakra.lint.yaml_subset import parse
+from support.broken_traces import BINARY, BROKEN, TWO_DIMS, TWO_RINGS, chain
+from support.traces import As, coll, comp, encoded, memory, recv, send, write_set
+
+ALSO = {
+    "empty-file": {"no-free-node"},
+    "bad-gzip": {"gzip", "truncated"},
+    "peer-range": {"send-without-receive"},
+    "receive-without-send": {"send-without-receive"},
+    "no-remote-memory": {"statistics-lost"},
+}
+"""What else a set cannot help breaking."""
+
+
+def findings(prefix, binary=None):
+    return lint(subject(prefix, beside(prefix, Settings(binary=binary))))
+
+
+def names(prefix, binary=None):
+    return {f.rule.name for f in findings(prefix, binary)}
+
+
+def errors(prefix):
+    return {f.rule.name for f in findings(prefix) if f.rule.severity == "error"}
+
+
+def test_every_rule_has_a_broken_set():
+    assert set(BROKEN) == set(RULES)
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_a_broken_set_is_found_and_nothing_else(rule, tmp_path):
+    prefix = BROKEN[rule](tmp_path)
+
+    assert names(prefix, BINARY.get(rule)) == {rule} | ALSO.get(rule, set())
+
+
+def test_every_rule_says_what_the_simulator_does_and_what_to_do():
+    assert all(rule.does and rule.fix for rule in RULES.values())
+
+
+def test_the_guide_has_every_rule_in_its_words():
+    guide = (Path(__file__).parents[3] / "docs" / "traces.md").read_text(encoding="utf-8")
+
+    rows = [f"| `{r.name}` | {r.severity} | {r.does} | {r.fix} |" for r in RULES.values()]
+    assert [row for row in rows if row not in guide] == []
+
+
+SOUND = {
+    "chain": ([chain()] * 4, {}),
+    "two dimensions": ([chain()] * 4, {"network": TWO_DIMS, "system": TWO_RINGS}),
+    "groups": ([chain(group="1")] * 2 + [chain(group="2")] * 2, {"groups": {"1": [0, 1], "2": [2, 3]}}),
+    "integers of any kind": ([chain(As("uint32_val", 4096)), chain(As("sint64_val", 4096)), chain(), chain()], {}),
+    "messages": ([[send(1, 1)], [recv(1, 0)], [comp(1)], [comp(1)]], {}),
+    "both ways": ([[send(1, 1), recv(2, 1)], [send(1, 0), recv(2, 0)], [comp(1)], [comp(1)]], {}),
+    "memory": (
+        [[comp(1), memory(2, [1])]] * 4,
+        {"memory": {"memory-type": "PER_NPU_MEMORY_EXPANSION", "remote-mem-bw": 50}},
+    ),
+    "replay": ([[comp(1, micros=3), coll(2, [1])]] * 4, {"system": {"roofline-enabled": 0}}),
+    "recorded times only": ([[coll(1, kind=1, micros=3)]] * 4, {"system": {"replay-only": 1}}),
+    "ids in any order": ([[comp(9), coll(3, [9]), comp(5, [3])]] * 4, {}),
+    "a repeated dependency": ([[comp(1), comp(2, [1, 1], ctrl=[1])]] * 4, {}),
+}
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_nothing_is_found_in_a_sound_set(name, tmp_path):
+    ranks, files = SOUND[name]
+    prefix = write_set(tmp_path, ranks, **files)
+
+    assert errors(prefix) == set()
+
+
+def test_ranks_that_are_wrong_alike_are_one_finding(tmp_path):
+    prefix = write_set(tmp_path, [[comp(1), coll(2 + rank, [1], 3, kind=2)] for rank in range(4)])
+
+    (finding,) = (f for f in findings(prefix) if f.rule.name == "gather-below-splits")
+
+    assert (finding.ranks, finding.node, finding.nodes) == ((0, 1, 2, 3), 2, 1)
+
+
+def test_the_order_of_issue_is_that_of_ids_among_what_is_ready(tmp_path):
+    # On ranks 0 and 1 the short kernel makes node 5 ready first; on 2 and 3 a dependency puts node 4 first.
+    early = [comp(1, ns=10), comp(2, [1], ns=9000), coll(4, [2], group="1"), coll(5, [1], group="1", size=8192)]
+    late = [comp(1, ns=10), comp(2, [1], ns=9000), coll(4, [2], group="1"), coll(5, [4], group="1", size=8192)]
+    prefix = write_set(tmp_path, [early, early, late, late], groups={"1": [0, 1, 2, 3]})
+
+    assert errors(prefix) == {"collective-mismatch"}
+
+
+def test_a_collective_occupies_the_slot_that_a_send_needs(tmp_path):
+    # Rank 0 waits in a collective for rank 1, which waits for rank 0 to send: only one communication runs at a time.
+    prefix = write_set(
+        tmp_path,
+        [[coll(1, group="1"), send(2, 1)], [recv(1, 0), coll(2, [1], group="1")], [comp(1)], [comp(1)]],
+        groups={"1": [0, 1]},
+    )
+
+    found = {(f.rule.name, f.ranks, f.node) for f in findings(prefix)}
+
+    assert found == {("deadlock", (0,), 1), ("deadlock", (1,), 1)}
+
+
+def test_crossed_sends_and_receives_deadlock_when_the_receive_comes_first(tmp_path):
+    prefix = write_set(tmp_path, [[recv(1, 1), send(2, 1, [1])], [recv(1, 0), send(2, 0, [1])], [comp(1)], [comp(1)]])
+
+    assert errors(prefix) == {"deadlock"}
+
+
+def test_a_custom_collective_may_have_any_size(tmp_path):
+    prefix = write_set(
+        tmp_path,
+        [chain(1000 * (rank + 1)) for rank in range(4)],
+        system={"all-reduce-implementation-custom": [str(tmp_path / "own")]},
+    )
+    for rank in range(4):
+        (tmp_path / f"own.{rank}.et").write_bytes(encoded([comp(1)]))
+
+    assert names(prefix) == set()
+
+
+def test_a_network_of_another_size_leaves_files_aside(tmp_path):
+    prefix = write_set(tmp_path, [chain()] * 6)
+
+    assert names(prefix) == {"extra-rank"}
+
+
+def test_without_configuration_only_the_traces_are_judged(tmp_path):
+    prefix = write_set(tmp_path, [chain(1048577)] * 4)
+
+    assert lint(subject(prefix, Settings())) == ()
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", b"\xff\xfe"])
+def test_a_configuration_that_cannot_be_read_is_said(text, tmp_path):
+    prefix = write_set(tmp_path, [chain()] * 4)
+    data = text if isinstance(text, bytes) else text.encode()
+    (tmp_path / "system.json").write_bytes(data)
+
+    with pytest.raises(Unreadable, match=r"system\.json"):
+        findings(prefix)
+
+
+def test_the_yaml_of_the_simulator_is_read():
+    text = "# a network\ntopology: [ Ring, 'Switch' ]  # two\nnpus_count:\n  - 2\n  - 4\nlatency: [1.5,\n  2e3]\n7: /a/b#c\n"
+
+    assert parse(text) == {
+        "topology": ["Ring", "Switch"],
+        "npus_count": [2, 4],
+        "latency": [1.5, 2000.0],
+        "7": "/a/b#c",
+    }
+
+
+def test_ranks_alike_are_played_as_one_and_as_fast(tmp_path):
+    # 256 ranks with one trace of 300 nodes: read once and played once.
+    nodes = [comp(1)] + [coll(i, [i - 1]) if i % 3 == 0 else comp(i, [i - 1]) for i in range(2, 301)]
+    prefix = write_set(tmp_path, [nodes] * 256, network={"npus_count": [256]}, system={"preferred-dataset-splits": 1})
+    made = subject(prefix, beside(prefix, Settings()))
+
+    assert len(made.traces.members) == 1
+    assert lint(made) == ()
+
+
+def test_the_files_beside_the_traces_are_used_unless_others_are_given(tmp_path):
+    prefix = write_set(tmp_path / "a", [chain()] * 4)
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({}))
+
+    found = lint(subject(prefix, beside(prefix, Settings(system=other))))
+
+    assert {"no-splits", "no-algorithm"} <= {f.rule.name for f in found}
