@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from moec.backends.astra_sim.backend import AstraSimBackend
 from moec.backends.base import Backend
 from moec.backends.registry import backend_named
 from moec.compiler.pipeline import Prepared, prepare
 from moec.dsl.diagnostics import Diagnostic, has_errors
-from moec.dsl.schema import Experiment
+from moec.dsl.schema import AstraOptions, Experiment
 from moec.serving.instance import Watch
 from moec.serving.loop import serve
 from moec.serving.results import Results
 from moec.serving.workload import RequestStream, workload_of
+
+ASTRA_SIM = "astra_sim"
 
 Progress = Callable[[int, int, int], None]
 """Called now and then with requests finished, requests in all and the simulated clock in nanoseconds."""
@@ -30,8 +33,13 @@ class Session:
     backend_name: str
 
 
-def open_session(experiment: Experiment, backend: str = "fast") -> tuple[Session | None, list[Diagnostic]]:
-    """Checks plan, memory, routing and workload; None when one of them has an error. Warnings come with a session."""
+def open_session(
+    experiment: Experiment, backend: str = "fast", astra_sim: AstraOptions | None = None
+) -> tuple[Session | None, list[Diagnostic]]:
+    """Checks plan, memory, routing and workload; None when one of them has an error. Warnings come with a session.
+
+    `astra_sim`: how the backend of that name is to run.
+    """
     chosen, found = backend_named(backend)
     prepared, about_plan = prepare(experiment)
     found += about_plan
@@ -41,7 +49,8 @@ def open_session(experiment: Experiment, backend: str = "fast") -> tuple[Session
         found += about_workload
     if chosen is None or prepared is None or has_errors(found):
         return None, found
-    return Session(experiment, prepared, stream, chosen.of(experiment), backend), found
+    opened = AstraSimBackend.of(experiment, astra_sim) if backend == ASTRA_SIM else chosen.of(experiment)
+    return Session(experiment, prepared, stream, opened, backend), found
 
 
 def simulate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from moec.cli.console import FINE, diagnostics_json, fail, note_report, say, say_json
 from moec.cli.options import BackendName, File, Json, Name, Seed, Set
+from moec.dsl.diagnostics import Diagnostic, Report
 
 
 def explain(
@@ -26,6 +27,14 @@ def explain(
     if session is None:
         return fail(report, as_json=as_json)
     typical, phases = session_phases(session)
+    if not all(phase.ops for phase in phases):
+        title = f"backend `{backend}` times whole iterations, not the operations in them"
+        return fail(
+            Report(
+                (Diagnostic("M198", title, help="leave `--backend` out: the fast estimator times every operation"),)
+            ),
+            as_json=as_json,
+        )
     memory = session.prepared.memory
     if as_json:
         from moec.dsl.export import to_json

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from moec.dsl.diagnostics import Diagnostic, Report
 from moec.dsl.load import check_file, load
+from moec.dsl.schema import AstraOptions
 from moec.session import Session, open_session
 
 
@@ -18,12 +19,13 @@ def session_of(
     overrides: Sequence[str] = (),
     seed: int | None = None,
     backend: str = "fast",
+    astra_sim: AstraOptions | None = None,
 ) -> tuple[Session | None, Report]:
     """The session and everything there is to say, in source order."""
     loaded, report = load(file, experiment=experiment, overrides=tuple(overrides), seed=seed)
     if loaded is None or report.failed:
         return None, report
-    session, found = open_session(loaded, backend)
+    session, found = open_session(loaded, backend, astra_sim)
     return session, with_more(report, found)
 
 

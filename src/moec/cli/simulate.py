@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 def simulate(
     file: File,
     backend: BackendName = "fast",
+    astra_sim: Annotated[
+        str | None,
+        typer.Option("--astra-sim", metavar="PATH", help="The ASTRA-sim binary, or its folder.", show_default=False),
+    ] = None,
+    every: Annotated[
+        int, typer.Option(metavar="N", min=1, help="With astra_sim: run every N-th iteration, estimate the others.")
+    ] = 1,
     overrides: Set = None,
     seed: Seed = None,
     experiment: Name = None,
@@ -37,10 +44,17 @@ def simulate(
     """
     from moec.cli.loading import session_of, with_more
     from moec.cli.outcome import Outcome
+    from moec.dsl.schema import AstraOptions
     from moec.report.folder import check_target
     from moec.session import simulate as run
 
-    session, report = session_of(file, experiment=experiment, overrides=overrides or (), seed=seed, backend=backend)
+    if backend != "astra_sim" and (astra_sim is not None or every != 1):
+        title = f"`--astra-sim` and `--every` are for another backend than `{backend}`"
+        return fail(Report((Diagnostic("M090", title, help="add `--backend astra_sim`"),)), as_json=as_json)
+    options = AstraOptions(binary=astra_sim, every=every) if backend == "astra_sim" else None
+    session, report = session_of(
+        file, experiment=experiment, overrides=overrides or (), seed=seed, backend=backend, astra_sim=options
+    )
     if output is not None:
         report = with_more(report, check_target(output, force=force))
     elif force:

@@ -17,6 +17,7 @@ ALSO = {
     "peer-range": {"send-without-receive"},
     "receive-without-send": {"send-without-receive"},
     "no-remote-memory": {"statistics-lost"},
+    "custom-peer": {"receive-without-send", "send-without-receive"},
 }
 """What else a set cannot help breaking."""
 
@@ -127,6 +128,14 @@ def test_a_custom_collective_may_have_any_size(tmp_path):
         (tmp_path / f"own.{rank}.et").write_bytes(encoded([comp(1)]))
 
     assert names(prefix) == set()
+
+
+def test_a_custom_collective_whose_messages_do_not_meet_is_found(tmp_path):
+    prefix = write_set(tmp_path, [chain()] * 4, system={"all-reduce-implementation-custom": [str(tmp_path / "own")]})
+    for rank, nodes in enumerate(([send(1, 1)], [recv(1, 0, size=5)], [comp(1)], [comp(1, [9])])):
+        (tmp_path / f"own.{rank}.et").write_bytes(encoded(nodes))
+
+    assert names(prefix) == {"receive-without-send", "send-without-receive", "dangling-dependency"}
 
 
 def test_a_network_of_another_size_leaves_files_aside(tmp_path):

@@ -72,7 +72,6 @@ DIMS_IGNORED = Rule(
     "warning",
     "ignores `involved_dim` in a communicator group",
     "leave `involved_dim` out",
-    "read",
 )
 FIVE_DIMS = Rule(
     "fifth-dimension",

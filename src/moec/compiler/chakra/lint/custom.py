@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
+from moec.compiler.chakra.lint import files, graph, messages
 from moec.compiler.chakra.lint.finding import Finding, Rule, marked
 from moec.compiler.chakra.lint.messages import ends
 from moec.compiler.chakra.lint.subject import Subject
 from moec.compiler.chakra.trace import COLL, RECV, SEND
+from moec.compiler.chakra.trace_set import Member
 
 CUSTOM_LIST = Rule(
     "custom-list", "error", "throws `There should be 1 Chakra ET only` and aborts", "give a list of exactly one prefix"
@@ -33,6 +37,8 @@ CACHED = Rule(
     "use a group number of its own, with the same ranks, for each collective with a custom trace set",
 )
 RULES = (CUSTOM_LIST, CUSTOM_MISSING, CUSTOM_PEER, CACHED)
+_NOT_HERE = (files.MISSING_RANK, files.MANY_FILES, graph.WIDE, messages.PEER_RANGE, messages.NOT_MINE)
+"""What CUSTOM_MISSING and CUSTOM_PEER say better, and what does not count in a custom set: all its nodes start at once."""
 
 
 def check(subject: Subject) -> Iterator[Finding]:
@@ -62,13 +68,22 @@ def _files(subject: Subject, prefix: str, needed: range) -> Iterator[Finding]:
     absent = tuple(i for i in needed if i not in there)
     if absent:
         yield Finding(CUSTOM_MISSING, f"`{prefix}` lacks {len(absent)} of {len(needed)} files", absent)
-    for member in traces.members if traces else ():
-        for kind in (SEND, RECV):
-            found = ends(member.content.trace, kind)
-            beyond = np.zeros(len(member.content.trace), dtype=bool)
-            beyond[found.nodes[(found.peer < 0) | (found.peer >= len(needed))]] = True
-            told = f"`{prefix}`: a message with peer beyond the {len(needed)} ranks"
-            yield from marked(CUSTOM_PEER, member.content.trace, member.ranks, beyond, told)
+    if traces is None:
+        return
+    for member in traces.members:
+        yield from _peers(prefix, member, len(needed))
+    for finding in chain(*(family.check(Subject(traces)) for family in (files, graph, messages))):
+        if finding.rule not in _NOT_HERE:
+            yield replace(finding, sentence=f"`{prefix}`: {finding.sentence}")
+
+
+def _peers(prefix: str, member: Member, size: int) -> Iterator[Finding]:
+    trace = member.content.trace
+    for kind in (SEND, RECV):
+        found = ends(trace, kind)
+        beyond = np.zeros(len(trace), dtype=bool)
+        beyond[found.nodes[(found.peer < 0) | (found.peer >= size)]] = True
+        yield from marked(CUSTOM_PEER, trace, member.ranks, beyond, f"`{prefix}`: a peer beyond the {size} ranks")
 
 
 def _per_node(subject: Subject) -> Iterator[Finding]:
