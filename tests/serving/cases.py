@@ -28,7 +28,8 @@ from moec.dsl.schema import (
 from moec.serving.loop import serve
 from moec.serving.results import Results
 from moec.serving.workload import RequestStream
-from serving.reference import Loads, Request, Rules, run
+from serving.reference import Loads, Rules, run
+from serving.reference_cache import Request
 from support.cases import DENSE, MIXTURE, experiment
 
 FIELDS = ("chunks", "chunk_tokens", "pairs", "chunk_kv", "decodes", "decode_kv", "decode_max", "pairs_window",

@@ -213,6 +213,7 @@ BROKEN: dict[str, Callable[[Path], str]] = {
     "custom-peer": lambda folder: _custom(folder, peer=3),
     "custom-cached": lambda folder: _custom(folder, cached=True),
     "collective-mismatch": _each(*([chain(4096)] * 3), chain(8192)),
+    "world-out-of-step": _each(*([[coll(1, group="1"), coll(2, [1])]] * 2), *([[coll(2)]] * 2), groups={"1": [0, 1]}),
     "collective-without-peer": _each(*([chain()] * 3), [comp(1)]),
     "deadlock": _each(
         _exchange(1, 2),

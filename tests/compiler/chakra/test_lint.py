@@ -17,6 +17,7 @@ ALSO = {
     "peer-range": {"send-without-receive"},
     "receive-without-send": {"send-without-receive"},
     "no-remote-memory": {"statistics-lost"},
+    "custom-missing": {"receive-without-send", "send-without-receive"},
     "custom-peer": {"receive-without-send", "send-without-receive"},
 }
 """What else a set cannot help breaking."""
@@ -61,6 +62,10 @@ SOUND = {
     "two dimensions": ([chain()] * 4, {"network": TWO_DIMS, "system": TWO_RINGS}),
     "groups": ([chain(group="1")] * 2 + [chain(group="2")] * 2, {"groups": {"1": [0, 1], "2": [2, 3]}}),
     "integers of any kind": ([chain(As("uint32_val", 4096)), chain(As("sint64_val", 4096)), chain(), chain()], {}),
+    "groups before all ranks": (
+        [[coll(1, group="1"), coll(3, [1])]] * 2 + [[coll(2, group="2", size=8192), coll(3, [2])]] * 2,
+        {"groups": {"1": [0, 1], "2": [2, 3]}},
+    ),
     "messages": ([[send(1, 1)], [recv(1, 0)], [comp(1)], [comp(1)]], {}),
     "both ways": ([[send(1, 1), recv(2, 1)], [send(1, 0), recv(2, 0)], [comp(1)], [comp(1)]], {}),
     "memory": (

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from moec.compiler.chakra.read import Content, content
@@ -24,7 +25,7 @@ class Member:
     """Bytes of one file."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class TraceSet:
     """All files of a prefix. `unreadable`: why the file of a rank could not be opened; `read_only`: ranks."""
 
@@ -33,7 +34,7 @@ class TraceSet:
     unreadable: Mapping[int, str]
     read_only: Ranks
 
-    @property
+    @cached_property
     def ranks(self) -> Ranks:
         """The ranks with a file, ascending."""
         return tuple(sorted([r for m in self.members for r in m.ranks] + list(self.unreadable)))

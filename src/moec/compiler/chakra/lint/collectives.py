@@ -112,6 +112,16 @@ def collective_name(kind: int) -> str:
     return COLLECTIVES[kind] if 0 <= kind < len(COLLECTIVES) else f"kind {kind}"
 
 
+def chunk_count(kind: int, size: int, splits: int, world: int) -> int:
+    """How many chunks a collective is cut into (`determine_chunk_size` in Sys.cc upstream); 1 if that is not known."""
+    if splits <= 0 or size <= 0:
+        return 1
+    chunk = size // splits
+    if kind != CollectiveType.ALL_GATHER and chunk < world:
+        return splits
+    return -(-size // chunk) if chunk else 1
+
+
 def _kinds(trace: Trace, ranks: Ranks, nodes: NDArray[np.bool_]) -> Iterator[Finding]:
     kind = trace.integers("comm_type")
     for value in np.setdiff1d(kind[nodes], (*SIMULATED, _BROADCAST)).tolist():

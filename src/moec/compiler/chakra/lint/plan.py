@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from moec.compiler.chakra.lint.collectives import SIMULATED
 from moec.compiler.chakra.lint.messages import ends
 from moec.compiler.chakra.times import node_ns
 from moec.compiler.chakra.trace import COLL, COMP, RECV, SEND, Trace
@@ -18,11 +19,12 @@ CPU, GPU, COMM, FREE = range(4)
 
 
 class Meeting(NamedTuple):
-    """What all members of a group must agree on."""
+    """What all members of a group must agree on. `chunks`: into how many parts the simulator cuts it."""
 
     group: str
     kind: int
     size: int
+    chunks: int
 
 
 class Letter(NamedTuple):
@@ -52,8 +54,8 @@ class Plan:
     """No message leaves or enters it by name, so that ranks with this trace behave alike."""
 
 
-def plan(trace: Trace, system: Mapping[str, Any] | None, free_size: Callable[[int, int], bool]) -> Plan:
-    """The plan of a trace. `free_size(id, kind)`: members of that collective need not agree on its size."""
+def plan(trace: Trace, system: Mapping[str, Any] | None, cut: Callable[[int, int, int], tuple[int, int]]) -> Plan:
+    """The plan of a trace. `cut(id, kind, size)`: the size to agree on and the number of chunks of a collective."""
     order = trace.by_id
     place = np.full(len(trace), -1)
     place[order] = np.arange(len(order))
@@ -65,7 +67,7 @@ def plan(trace: Trace, system: Mapping[str, Any] | None, free_size: Callable[[in
     children = [child[first[i] : first[i + 1]] for i in range(len(order))]
     kind = trace.kind[order]
     slot = np.select([trace.on_cpu[order], kind == COMP, kind == RECV], [CPU, GPU, FREE], COMM)
-    calls = _calls(trace, free_size)
+    calls = _calls(trace, cut)
     return Plan(
         trace,
         order.tolist(),
@@ -78,13 +80,12 @@ def plan(trace: Trace, system: Mapping[str, Any] | None, free_size: Callable[[in
     )
 
 
-def _calls(trace: Trace, free_size: Callable[[int, int], bool]) -> dict[int, Call]:
+def _calls(trace: Trace, cut: Callable[[int, int, int], tuple[int, int]]) -> dict[int, Call]:
     calls: dict[int, Call] = {}
     kind, size = trace.integers("comm_type"), trace.integers("comm_size")
-    for i in np.flatnonzero(trace.kind == COLL).tolist():
-        group = trace.group[i]
-        agreed = 0 if free_size(int(trace.id[i]), int(kind[i])) else int(size[i])
-        calls[i] = Meeting(group, int(kind[i]), agreed)
+    for i in np.flatnonzero((trace.kind == COLL) & np.isin(kind, SIMULATED)).tolist():
+        agreed, chunks = cut(int(trace.id[i]), int(kind[i]), int(size[i]))
+        calls[i] = Meeting(trace.group[i], int(kind[i]), agreed, chunks)
     for side in (SEND, RECV):
         found = ends(trace, side)
         for i, tag, peer, amount in zip(

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from moec.compiler.chakra.lint.collectives import SIMULATED, collective_name
+from moec.compiler.chakra.lint.collectives import SIMULATED, chunk_count, collective_name
 from moec.compiler.chakra.lint.finding import Finding, Rule
 from moec.compiler.chakra.lint.plan import FREE, Letter, Meeting, Plan, groups_of, plan
 from moec.compiler.chakra.lint.subject import Subject
@@ -24,6 +24,12 @@ MISMATCH = Rule(
     "error",
     "matches the members' collectives by their order alone: unlike kinds or sizes never meet (exit code 0), like sizes mix silently",
     "issue the collectives of a group in the same order, with the same kind and size, on all its ranks",
+)
+OUT_OF_STEP = Rule(
+    "world-out-of-step",
+    "error",
+    "numbers a collective of all ranks by the chunks of everything that the rank has issued, in groups too: where these counts differ the ranks never meet; exit code 0, no `finished` line",
+    "give all ranks together a group with a number of its own, or let all issue equally many chunks before",
 )
 ABSENT = Rule(
     "collective-without-peer",
@@ -37,7 +43,7 @@ DEADLOCK = Rule(
     "comes to rest with these nodes waiting for each other's ranks: exit code 0, no `finished` line",
     "give all ranks one order of communication, by ids and control dependencies",
 )
-RULES = (MISMATCH, ABSENT, DEADLOCK)
+RULES = (MISMATCH, OUT_OF_STEP, ABSENT, DEADLOCK)
 _MESSAGE_NS = 1000
 _BYTES_PER_NS = 50
 """Nominal cost of communication: it only decides between orders that the traces leave open."""
@@ -53,15 +59,18 @@ class _Rank:
     ready: tuple[list[int], list[int], list[int]]
     busy: list[bool]
     calls: dict[str, int] = field(default_factory=dict)
+    chunks: int = 0
 
 
 @dataclass(slots=True)
 class _Round:
-    """One collective of a group: who came with what."""
+    """One collective of a group: who came with what, and after how many chunks the first one did."""
 
     first: Meeting
+    after: int
     came: list[tuple[int, int]] = field(default_factory=list)
     unlike: list[tuple[int, int, Meeting]] = field(default_factory=list)
+    late: list[tuple[int, int, int]] = field(default_factory=list)
 
 
 def check(subject: Subject) -> Iterator[Finding]:
@@ -83,8 +92,13 @@ def check(subject: Subject) -> Iterator[Finding]:
 def _plan(subject: Subject, member: int) -> Plan:
     system, own = subject.system or {}, subject.per_node or {}
     kinds = {k for k in SIMULATED if f"{collective_name(k).replace('_', '-')}-implementation-custom" in system}
-    trace = subject.traces.members[member].content.trace
-    return plan(trace, subject.system, lambda node, kind: kind in kinds or node in own)
+
+    def cut(node: int, kind: int, size: int) -> tuple[int, int]:
+        if kind in kinds or node in own:
+            return 0, 1
+        return size, chunk_count(kind, size, subject.splits, subject.world)
+
+    return plan(subject.traces.members[member].content.trace, subject.system, cut)
 
 
 def _actors(subject: Subject, plans: Sequence[Plan]) -> list[_Rank]:
@@ -125,6 +139,7 @@ class _Play:
                     freed.append(child)
             self._issue(i, actor, freed)
         yield from self._unlike()
+        yield from self._out_of_step()
         yield from self._stuck()
 
     def _issue(self, i: int, actor: _Rank, freed: list[int]) -> None:
@@ -157,11 +172,14 @@ class _Play:
         actor.calls[group] = turn + 1
         rounds = self.rounds[group]
         if turn == len(rounds):
-            rounds.append(_Round(call))
+            rounds.append(_Round(call, actor.chunks))
         here = rounds[turn]
         here.came.append((i, node))
         if call != here.first:
             here.unlike.append((i, node, call))
+        if not group and actor.chunks != here.after:
+            here.late.append((i, node, actor.chunks))
+        actor.chunks += call.chunks
         if len(here.came) == len(self._party(group)):
             end = self.now + _MESSAGE_NS + call.size // _BYTES_PER_NS
             for j, other in here.came:
@@ -207,6 +225,16 @@ class _Play:
                         what = f"collective {turn + 1} of {_group(group)} is {_told(call)} here and {peer} elsewhere"
                         yield self._finding(MISMATCH, i, node, what)
                     break
+
+    def _out_of_step(self) -> Iterator[Finding]:
+        """The first collective of all ranks that they come to after unlike numbers of chunks."""
+        for turn, here in enumerate(self.rounds.get("", ())):
+            if here.late:
+                first = folded(self.actors[here.came[0][0]].ranks[:1])
+                for i, node, count in here.late:
+                    what = f"collective {turn + 1} of all ranks comes after {count} chunks here, after {here.after} on {first}"
+                    yield self._finding(OUT_OF_STEP, i, node, what)
+                return
 
     def _stuck(self) -> Iterator[Finding]:
         """What was issued and never ended."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from moec.compiler.chakra.trace import Trace
@@ -14,7 +15,7 @@ Binary = Literal["aware", "unaware"]
 Members = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Subject:
     """A trace set and its surroundings; what was not given is None, and nothing is assumed of it.
 
@@ -30,7 +31,7 @@ class Subject:
     custom: Mapping[str, TraceSet] | None = None
     per_node: Mapping[int, str] | None = None
 
-    @property
+    @cached_property
     def world(self) -> int:
         """The number of ranks: of the network, or of the files."""
         counts = self.dims
@@ -42,7 +43,7 @@ class Subject:
         ranks = self.traces.ranks
         return ranks[-1] + 1 if ranks else 0
 
-    @property
+    @cached_property
     def dims(self) -> tuple[int, ...]:
         """`npus_count` of the network; empty if there is none or it is no list of integers."""
         counts = (self.network or {}).get("npus_count")
