@@ -194,3 +194,11 @@ def test_the_files_beside_the_traces_are_used_unless_others_are_given(tmp_path):
     found = lint(subject(prefix, beside(prefix, Settings(system=other))))
 
     assert {"no-splits", "no-algorithm"} <= {f.rule.name for f in found}
+
+
+def test_a_slip_in_the_network_does_not_take_all_memory(tmp_path):
+    prefix = write_set(tmp_path, [[comp(1)]] * 2, network={"npus_count": [10**12]})
+
+    (finding,) = findings(prefix)
+
+    assert finding.sentence == "no file for 999999999998 of 1000000000000 ranks"

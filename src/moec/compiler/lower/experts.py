@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moec.compiler.graph import AllToAll, Collective, Dense, Outer, Work
+from moec.compiler.graph import AllToAll, Collective, CollectiveKind, Dense, Outer, Work
 from moec.compiler.kernels import Array, Elementwise, ExpertFfn
 from moec.compiler.lower.attention import linear, norm, tp_all_reduce
 from moec.compiler.lower.context import Context, wire_bytes
 from moec.compiler.lower.ffn import mlp
 from moec.compiler.lower.lane import Lane
-from moec.compiler.lower.program import Situation
+from moec.compiler.lower.program import Follows, Situation
 from moec.compiler.parameters import weight_dtype
 from moec.dsl.schema import DTYPE_BYTES, Moe
 
@@ -22,6 +21,12 @@ Layers = NDArray[np.int64]
 """Which MoE layers (counted from the first) an op stands for, one per repeat of its block."""
 
 Make = Callable[[Situation], Work]
+
+GATHERED: dict[str, tuple[tuple[CollectiveKind, str], tuple[CollectiveKind, str]]] = {
+    "allgather_reducescatter": (("all_gather", "stage"), ("reduce_scatter", "stage")),
+    "allreduce": (("all_gather", "dp"), ("all_reduce", "stage")),
+}
+"""What dispatches and what combines when all tokens go everywhere, with the groups."""
 
 
 def sums_later(c: Context) -> bool:
@@ -41,7 +46,7 @@ def mixture(lane: Lane, c: Context, moe: Moe, layers: Layers) -> None:
     lane.add("ffn_norm", lambda s: norm(c, s), "tokens", span=span)
     router = _router(lane, c, moe)
     hidden_shared = moe.shared > 0 and c.experiment.parallelism.overlap != "none"
-    dispatched = _dispatch(lane, c, layers)
+    dispatched = _exchange(lane, c, layers, back=False)
     joined: list[int] = []
     if hidden_shared:
         joined.append(_shared(lane, c, moe, after=(router,)))
@@ -52,7 +57,7 @@ def mixture(lane: Lane, c: Context, moe: Moe, layers: Layers) -> None:
         after=(dispatched, *joined) if dispatched != router or joined else None,
         span=span,
     )
-    joined.append(_combine(lane, c, layers))
+    joined.append(_exchange(lane, c, layers, back=True))
     if moe.shared and not hidden_shared:
         joined = [_shared(lane, c, moe, after=None)]
     if not sums_later(c):
@@ -67,15 +72,19 @@ def weigh(lane: Lane, c: Context, moe: Moe, *, after: tuple[int, ...] | None = N
 
 def _router(lane: Lane, c: Context, moe: Moe) -> int:
     span, tp = c.experiment.span("model.moe"), c.layout.tp
+    share, replicas = (1 / tp, 1) if _sliced(c) else (1.0, tp)
     lane.add(
         "router",
-        lambda s: linear(c, s.load.tokens, moe.experts, c.model.hidden, kind="router", replicas=tp),
+        lambda s: linear(c, s.load.tokens * share, moe.experts, c.model.hidden, kind="router", replicas=replicas),
         "tokens",
         span=span,
     )
-    scores = 2 * moe.experts * DTYPE_BYTES["fp32"]  # read for the softmax, read again for the top-k
+    scores = 2 * moe.experts * DTYPE_BYTES["fp32"] * share  # read for the softmax, read again for the top-k
     return lane.add(
-        "top_k", lambda s: c.compute(Elementwise(c.spread(s.load.tokens) * scores), replicas=tp), "tokens", span=span
+        "top_k",
+        lambda s: c.compute(Elementwise(c.spread(s.load.tokens) * scores), replicas=replicas),
+        "tokens",
+        span=span,
     )
 
 
@@ -109,66 +118,47 @@ def _sum(c: Context, moe: Moe, s: Situation) -> Work:
     return c.compute(Elementwise(c.spread(s.load.tokens) * width), replicas=c.layout.tp)
 
 
-def _dispatch(lane: Lane, c: Context, layers: Layers) -> int:
-    """Tokens to the ranks of their experts; returns the op that experts wait for."""
-    plan = c.experiment.parallelism.exchange
-    span = c.experiment.span("parallelism.exchange")
-    wire = wire_bytes(c.model.hidden, plan.dispatch or c.model.dtype.activations)
+def _exchange(lane: Lane, c: Context, layers: Layers, *, back: bool) -> int:
+    """Tokens to the ranks of their experts, or the experts' outputs `back`; returns the op that ends it.
+
+    A gathered exchange needs no dispatch where tensor-parallel ranks hold all tokens anyway.
+    """
+    plan, act = c.experiment.parallelism.exchange, c.model.dtype.activations
+    wire = wire_bytes(c.model.hidden, (plan.combine if back else plan.dispatch) or act)
     if c.layout.stage == 1:
         return lane.last
-    match plan.method:
-        case "alltoall":
-            return lane.add(
-                "dispatch", _alltoall(c, layers, wire, back=False), "load", stream="comm", span=span, couples=True
-            )
-        case "allgather_reducescatter" | "allreduce":
-            if c.layout.dp == 1:
-                return lane.last
-            return lane.add(
-                "dispatch", _gathered("all_gather", "dp", wire), "total", stream="comm", span=span, couples=True
-            )
-        case other:
-            assert_never(other)
-
-
-def _combine(lane: Lane, c: Context, layers: Layers) -> int:
-    """Expert outputs back to the tokens' ranks; returns the op that ends the exchange."""
-    plan = c.experiment.parallelism.exchange
-    span = c.experiment.span("parallelism.exchange")
-    wire = wire_bytes(c.model.hidden, plan.combine or c.model.dtype.activations)
-    if c.layout.stage == 1:
+    make: Make
+    follows: Follows = "load"
+    if plan.method == "alltoall":
+        make = _alltoall(c, layers, wire, back=back)
+    elif c.layout.dp == 1:
         return lane.last
-    match plan.method:
-        case "alltoall":
-            return lane.add(
-                "combine", _alltoall(c, layers, wire, back=True), "load", stream="comm", span=span, couples=True
-            )
-        case "allgather_reducescatter":
-            if c.layout.dp == 1:
-                return lane.last
-            return lane.add(
-                "combine", _gathered("reduce_scatter", "dp", wire), "total", stream="comm", span=span, couples=True
-            )
-        case "allreduce":
-            if c.layout.dp == 1:
-                return lane.last
-            return lane.add(
-                "combine", _gathered("all_reduce", "stage", wire), "total", stream="comm", span=span, couples=True
-            )
-        case other:
-            assert_never(other)
+    else:
+        kind, group = GATHERED[plan.method][back]
+        make, follows = _gathered(kind, group, wire), "total"
+    span = c.experiment.span("parallelism.exchange")
+    return lane.add("combine" if back else "dispatch", make, follows, stream="comm", span=span, couples=True)
+
+
+def _sliced(c: Context) -> bool:
+    """Whether every tensor-parallel rank routes and sends its own slice of its attention-DP rank's tokens.
+
+    vLLM calls it sequence-parallel MoE (`use_sequence_parallel_moe`, 0.19).
+    """
+    method = c.experiment.parallelism.exchange.method
+    return c.layout.tp > 1 and (method == "alltoall" or (method == "allgather_reducescatter" and c.layout.dp > 1))
 
 
 def _restore(lane: Lane, c: Context, moe: Moe) -> None:
     """Every tensor-parallel rank gets the layer's output for all tokens of its attention-DP rank again.
 
-    After an all-to-all each holds its slice of the tokens (and a partial sum of the shared expert); after a gathered
-    exchange each holds a partial sum; after a global all-reduce only the shared expert is left to sum.
+    After a sliced exchange each holds its slice of the tokens (and a partial sum of the shared expert); without one each
+    holds a partial sum; after a global all-reduce only the shared expert is left to sum.
     """
     if not _restores(c, moe):
         return
-    method, span = c.experiment.parallelism.exchange.method, c.experiment.span("parallelism.exchange")
-    if method == "alltoall" and not moe.shared:
+    span = c.experiment.span("parallelism.exchange")
+    if _sliced(c) and not moe.shared:
         lane.add("moe_all_gather", lambda s: _tp_gather(c, s), "tokens", stream="comm", span=span)
     else:
         lane.add("moe_all_reduce", lambda s: tp_all_reduce(c, s), "tokens", stream="comm", span=span)
@@ -184,12 +174,12 @@ def _tp_gather(c: Context, s: Situation) -> Work:
     return Collective("all_gather", "tp", np.asarray(s.load.tokens, dtype=float)[..., None, :] * width)
 
 
-def _gathered(kind: str, group: str, wire: float) -> Make:
+def _gathered(kind: CollectiveKind, group: str, wire: float) -> Make:
     """A collective over the tokens of all attention-DP ranks."""
 
     def make(s: Situation) -> Work:
         full = np.asarray(s.totals, dtype=float)[..., None, None] * wire
-        return Collective(kind, group, full)  # type: ignore[arg-type]
+        return Collective(kind, group, full)
 
     return make
 
