@@ -15,7 +15,7 @@ from moec.compiler.lower.ffn import mlp
 from moec.compiler.lower.lane import Lane
 from moec.compiler.lower.program import Follows, Situation
 from moec.compiler.parameters import weight_dtype
-from moec.dsl.schema import DTYPE_BYTES, Moe
+from moec.dsl.schema import DTYPE_BYTES, Dtype, Moe
 
 Layers = NDArray[np.int64]
 """Which MoE layers (counted from the first) an op stands for, one per repeat of its block."""
@@ -135,9 +135,19 @@ def _exchange(lane: Lane, c: Context, layers: Layers, *, back: bool) -> int:
         return lane.last
     else:
         kind, group = GATHERED[plan.method][back]
-        make, follows = _gathered(kind, group, wire), "total"
+        beside = 0.0 if back else _beside(c, plan.dispatch or act)
+        make, follows = _gathered(kind, group, wire + beside), "total"
     span = c.experiment.span("parallelism.exchange")
     return lane.add("combine" if back else "dispatch", make, follows, stream="comm", span=span, couples=True)
+
+
+def _beside(c: Context, dispatch: Dtype) -> float:
+    """Bytes that a gathered token brings along: its router logits, as experts are chosen after the gather; when states
+    are quantised they are chosen before it, and 4-byte ids and weights travel (vLLM 0.19, `prepare_finalize`).
+    """
+    moe, act = c.model.moe, DTYPE_BYTES[c.model.dtype.activations]
+    assert moe is not None, "only a mixture exchanges tokens"
+    return moe.experts * act if DTYPE_BYTES[dispatch] >= act else moe.top_k * 8.0
 
 
 def _sliced(c: Context) -> bool:
