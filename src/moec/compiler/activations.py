@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from moec.compiler.layout import Layout
+from moec.compiler.parameters import heads_per_rank
 from moec.dsl.schema import DTYPE_BYTES, Experiment, Gqa, Mla, Model, Moe
 
 MLA_WORKSPACE_TOKENS = 64 * 1024
@@ -43,9 +44,8 @@ def _attention(model: Model, layout: Layout, tokens: int) -> float:
     """q, k and v, the heads' output and the projected output; latent attention also expands a workspace of the cache."""
     match model.attention:
         case Gqa() as a:
-            kv_heads = max(1, a.kv_heads / layout.tp)
-            per_token = (2 * a.heads / layout.tp + 2 * kv_heads) * a.head_dim + model.hidden
-            return tokens * per_token * _width(model)
+            own, kv, width = heads_per_rank(a, layout.tp)
+            return tokens * (2 * (own + kv) * width + model.hidden) * _width(model)
         case Mla() as a:
             heads = a.heads / layout.tp
             query, expanded = heads * (a.nope_dim + a.rope_dim), heads * (a.nope_dim + a.v_dim)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from moec.compiler.findings import Finding, diagnostic
 from moec.compiler.layout import layout_of
-from moec.compiler.parameters import KINDS, moe_layers, parameters, weight_dtype
+from moec.compiler.parameters import KINDS, cuts_heads, moe_layers, parameters, weight_dtype
 from moec.dsl.diagnostics import Diagnostic
 from moec.dsl.schema import Compute, Dtype, Experiment, Gqa, Routing
 
@@ -43,6 +43,18 @@ def spanning_groups(e: Experiment) -> Iterator[Finding]:
             "M402", f"groups of {layout.tp} tensor-parallel GPUs cross nodes", ("parallelism.attention.tp",),
             "two all-reduces per layer go over the network", (("cluster.node", f"{per_node} GPUs per node"),),
             f"a `tp` that divides {per_node} keeps them on the scale-up links",
+        )  # fmt: skip
+
+
+def cut_heads(e: Experiment) -> Iterator[Finding]:
+    """M407: more tensor-parallel ranks than heads."""
+    tp, a = e.parallelism.attention.tp, e.model.attention
+    if cuts_heads(e.model, tp):
+        yield _warning(
+            "M407", f"{tp} tensor-parallel GPUs cut through {a.heads} attention heads", ("parallelism.attention.tp",),
+            "the partial scores that several GPUs would have to add up are not exchanged",
+            (("model.attention.heads", f"{a.heads} heads"),),
+            "time and traffic of attention read low; engines do not split heads",
         )  # fmt: skip
 
 
@@ -126,5 +138,5 @@ def _warning(
 
 
 RULES: tuple[Rule, ...] = (
-    idle_devices, spanning_groups, arithmetic, gathered_tokens, unused_exchange, unused_model,
+    idle_devices, spanning_groups, cut_heads, arithmetic, gathered_tokens, unused_exchange, unused_model,
 )  # fmt: skip

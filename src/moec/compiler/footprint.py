@@ -16,6 +16,7 @@ from moec.compiler.parameters import (
     attends_fully,
     attention_parameters_per_rank,
     expert_parameters,
+    heads_per_rank,
     is_moe_layer,
     layer_parameters,
     weight_dtype,
@@ -140,7 +141,8 @@ def kv_bytes_per_token_and_layer(model: Model, tp: int) -> float:
     width = DTYPE_BYTES[model.dtype.kv_cache]
     match model.attention:
         case Gqa() as a:
-            return 2 * max(1, a.kv_heads / tp) * a.head_dim * width
+            _, kv_heads, dim = heads_per_rank(a, tp)
+            return 2 * kv_heads * dim * width
         case Mla() as a:
             return (a.kv_rank + a.rope_dim) * width
         case other:

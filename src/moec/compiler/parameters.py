@@ -180,6 +180,23 @@ def _mla_split(hidden: int, a: Mla) -> int:
     return query + a.heads * (a.kv_rank * (a.nope_dim + a.v_dim) + a.v_dim * hidden)
 
 
+def cuts_heads(model: Model, tp: int) -> bool:
+    """Whether `tp` ranks share the heads of multi-head attention by cutting through them: more ranks than heads."""
+    a = model.attention
+    return isinstance(a, Gqa) and a.kv_heads == a.heads < tp and a.heads * a.head_dim % tp == 0
+
+
+def heads_per_rank(a: Gqa, tp: int) -> tuple[int, int, int]:
+    """Query heads, key/value heads and head width on one of `tp` ranks.
+
+    Key and value heads are repeated when there are more ranks than heads. With more ranks than query heads a rank has
+    one piece of a head.
+    """
+    if tp > a.heads:
+        return 1, 1, a.heads * a.head_dim // tp
+    return a.heads // tp, max(1, a.kv_heads // tp), a.head_dim
+
+
 def attention_parameters_per_rank(model: Model, tp: int) -> float:
     """Attention weights of one layer on one of `tp` ranks.
 
@@ -189,7 +206,8 @@ def attention_parameters_per_rank(model: Model, tp: int) -> float:
     hidden = model.hidden
     match model.attention:
         case Gqa() as a:
-            q, kv = a.heads * a.head_dim / tp, max(1.0, a.kv_heads / tp) * a.head_dim
+            _, kv_heads, width = heads_per_rank(a, tp)
+            q, kv = a.heads * a.head_dim / tp, kv_heads * width
             biases = q + 2 * kv + hidden if a.bias else 0
             return 2 * hidden * (q + kv) + biases + (a.heads / tp if a.sinks else 0)
         case Mla() as a:

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 
 from moec.compiler.findings import Finding, divisors, listed
 from moec.compiler.layout import layout_of_plan
+from moec.compiler.parameters import cuts_heads
 from moec.dsl.schema import Experiment, Gqa, Model
 
 
 def attention_heads(e: Experiment) -> Iterator[Finding]:
     """M302: heads are whole; M303: key and value heads are split evenly or repeated evenly."""
     tp, heads = e.parallelism.attention.tp, e.model.attention.heads
+    if cuts_heads(e.model, tp):
+        return
     if heads % tp:
         yield Finding(
             "M302",

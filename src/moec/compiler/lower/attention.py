@@ -12,7 +12,7 @@ from moec.compiler.kernels import Array, Attention, Elementwise, Gemm
 from moec.compiler.lower.context import Context
 from moec.compiler.lower.lane import Lane
 from moec.compiler.lower.program import Situation
-from moec.compiler.parameters import Kind, weight_dtype
+from moec.compiler.parameters import Kind, heads_per_rank, weight_dtype
 from moec.dsl.schema import DTYPE_BYTES, Gqa, Mla
 
 NORM_PASSES = 4
@@ -68,25 +68,25 @@ def linear(
 
 def _gqa(lane: Lane, c: Context, a: Gqa, *, windowed: bool) -> None:
     span = c.experiment.span("model.attention")
-    heads, kv_heads = a.heads // c.layout.tp, max(1, a.kv_heads // c.layout.tp)
+    heads, kv_heads, dim = heads_per_rank(a, c.layout.tp)
     act = DTYPE_BYTES[c.model.dtype.activations]
-    qkv = (heads + 2 * kv_heads) * a.head_dim
+    qkv = (heads + 2 * kv_heads) * dim
     # Rotary reads and writes q and k in place and the new keys and values go to the cache; with per-head norms q and k
     # pass through memory once more.
-    moved = (2 * (heads + kv_heads) * (2 if a.qk_norm else 1) + 2 * 2 * kv_heads) * a.head_dim * act
+    moved = (2 * (heads + kv_heads) * (2 if a.qk_norm else 1) + 2 * 2 * kv_heads) * dim * act
     lane.add("qkv_proj", lambda s: linear(c, s.load.tokens, qkv, c.model.hidden), "tokens", span=span)
     lane.add("rope", lambda s: c.compute(Elementwise(c.spread(s.load.tokens) * moved)), "tokens", span=span)
     lane.add(
         "window_attention" if windowed else "attention",
-        lambda s: c.compute(_gqa_kernel(c, a, s.load, heads, kv_heads, windowed)),
+        lambda s: c.compute(_gqa_kernel(c, a, s.load, windowed)),
         "load",
         span=span,
     )
-    lane.add("o_proj", lambda s: linear(c, s.load.tokens, c.model.hidden, heads * a.head_dim), "tokens", span=span)
+    lane.add("o_proj", lambda s: linear(c, s.load.tokens, c.model.hidden, heads * dim), "tokens", span=span)
 
 
-def _gqa_kernel(c: Context, a: Gqa, load: Load, heads: int, kv_heads: int, windowed: bool) -> Attention:
-    dtype = c.model.dtype
+def _gqa_kernel(c: Context, a: Gqa, load: Load, windowed: bool) -> Attention:
+    dtype, (heads, kv_heads, dim) = c.model.dtype, heads_per_rank(a, c.layout.tp)
     return Attention(
         chunks=c.spread(load.chunks),
         chunk_tokens=c.spread(load.chunk_tokens),
@@ -97,8 +97,8 @@ def _gqa_kernel(c: Context, a: Gqa, load: Load, heads: int, kv_heads: int, windo
         decode_max=c.spread(np.minimum(load.decode_max, a.window) if windowed and a.window else load.decode_max),
         heads=heads,
         kv_heads=kv_heads,
-        qk_dim=a.head_dim,
-        v_dim=a.head_dim,
+        qk_dim=dim,
+        v_dim=dim,
         kv_cache=dtype.kv_cache,
         activations=dtype.activations,
     )
