@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from moec.backends.fast.astra.network import SPANNED, AstraNetwork, Kind
+from moec.backends.fast.astra.network import GROUP_DELAY_NS, SPANNED, AstraNetwork, Kind
 from moec.backends.fast.astra.refusal import Refusal, aborts, crashes, hangs
 
 
@@ -70,7 +70,7 @@ def plan_of(kind: Kind, size: int, network: AstraNetwork, group: tuple[int, ...]
     phases = _phases(kind, piece, [r for r in rings if r.size > 1], network)
     if not phases:
         return hangs("a collective of one rank never ends")
-    return _refused(phases) or Plan(tuple(phases), pieces, 10 if inside else network.endpoint_ns)
+    return _refused(phases) or Plan(tuple(phases), pieces, GROUP_DELAY_NS if inside else network.endpoint_ns)
 
 
 def _pieces(kind: Kind, size: int, network: AstraNetwork) -> tuple[int, int]:
@@ -128,7 +128,9 @@ def _phases(kind: Kind, size: int, rings: list[Phase], network: AstraNetwork) ->
         steps = []
     phases = []
     for step, ring, part in steps:
-        phases.append(Phase(step, ring.algorithm, ring.window, size, ring.level, part, ring.spacing, ring.size, ring.group))
+        phases.append(
+            Phase(step, ring.algorithm, ring.window, size, ring.level, part, ring.spacing, ring.size, ring.group)
+        )
         if ring.algorithm != "doubleBinaryTree":
             size = OUTPUT[step](size, ring.size)
     return phases

@@ -27,14 +27,17 @@ class Post:
 
     def send(self, tag: int, src: int, dst: int, size: int, done: Done | None = None) -> None:
         """Puts a message on the wires; `done` runs on arrival, before the receiver's."""
-        if size <= 0:
+        self.put((tag, src, dst, size), src, dst, done)
+
+    def put(self, key: Key, src: int, dst: int, done: Done | None) -> None:
+        """A message that the receiver knows by `key`."""
+        if key[3] <= 0:
             raise Stopped(aborts(f"rank {src} sends a message of 0 bytes to rank {dst}"))
         if src == dst:
             raise Stopped(aborts(f"rank {src} sends a message to itself"))
-        key = (tag, src, dst, size)
         count = self._sends[key]
         self._sends[key] = count + 1
-        self._wires.send(src, dst, size, self._arrive, ((key, count), done))
+        self._wires.send(src, dst, key[3], self._arrive, ((key, count), done))
 
     def receive(self, tag: int, src: int, dst: int, size: int, done: Done) -> None:
         """Runs `done` when the message is there; when it is already, later in this nanosecond."""

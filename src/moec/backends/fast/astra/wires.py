@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from moec.backends.fast.astra.clock import Call, Clock
 from moec.backends.fast.astra.link import hop_ns, serialization_ns, unaware_ns
 from moec.backends.fast.astra.network import AstraNetwork, Dim
+
+Route = Callable[[int, int, Dim], tuple[int, ...]]
 
 
 class Wires(Protocol):
@@ -43,16 +46,16 @@ class _Message:
 class Links:
     """The aware network: every link carries one message at a time, in the order of arrival, whole hop by whole hop."""
 
-    __slots__ = ("_busy", "_clock", "_dim", "_known", "_waiting")
+    __slots__ = ("_busy", "_clock", "_dim", "_known", "_route", "_waiting")
 
-    def __init__(self, network: AstraNetwork, clock: Clock) -> None:
-        self._dim, self._clock = network.dimensions[0], clock
+    def __init__(self, network: AstraNetwork, clock: Clock, route: Route | None = None) -> None:
+        self._dim, self._clock, self._route = network.dimensions[0], clock, route or links_of
         self._busy: set[int] = set()
         self._waiting: dict[int, deque[_Message]] = {}
         self._known: dict[int, tuple[int, int]] = {}
 
     def send(self, src: int, dst: int, size: int, call: Call, argument: Any) -> None:
-        self._enter(_Message(route(src, dst, self._dim), size, call, argument))
+        self._enter(_Message(self._route(src, dst, self._dim), size, call, argument))
 
     def _enter(self, message: _Message) -> None:
         link = message.route[message.step]
@@ -85,7 +88,7 @@ class Links:
             self._start(link, waiting.popleft())
 
 
-def route(src: int, dst: int, dim: Dim) -> tuple[int, ...]:
+def links_of(src: int, dst: int, dim: Dim) -> tuple[int, ...]:
     """The links from `src` to `dst`; a ring's shorter way, clockwise when both are as short."""
     n = dim.npus
     if dim.topology == "FullyConnected":

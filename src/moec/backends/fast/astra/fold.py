@@ -1,0 +1,92 @@
+"""One member in place of all: where members are alike, what one sends to its k-th neighbour it gets from the k-th before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from moec.backends.fast.astra.clock import Clock
+from moec.backends.fast.astra.network import AstraNetwork, Dim
+from moec.backends.fast.astra.plan import Plan
+from moec.backends.fast.astra.post import Done, Post
+from moec.backends.fast.astra.rank import Rank
+from moec.backends.fast.astra.refusal import Refusal, Stopped, hangs
+from moec.backends.fast.astra.wires import Flights, Links
+
+
+class Mirror(Post):
+    """Member 0's post: its message to another member comes back as that of the member as far on the other side."""
+
+    __slots__ = ("_dimensions",)
+
+    def __init__(self, clock: Clock, wires: Flights | Links, dimensions: tuple[Dim, ...]) -> None:
+        super().__init__(clock, wires)
+        self._dimensions = dimensions
+
+    def send(self, tag: int, src: int, dst: int, size: int, done: Done | None = None) -> None:
+        self.put((tag, self._opposite(dst), src, size), src, dst, done)
+
+    def _opposite(self, rank: int) -> int:
+        other, spacing = 0, 1
+        for dim in self._dimensions:
+            rank, place = divmod(rank, dim.npus)
+            other += (-place) % dim.npus * spacing
+            spacing *= dim.npus
+        return other
+
+
+def folded_route(src: int, dst: int, dim: Dim) -> tuple[int, ...]:
+    """Routes in which the links of all members that play the same part are one link."""
+    n = dim.npus
+    if dim.topology == "Switch":
+        return (0, 1)
+    if dim.topology == "FullyConnected":
+        return (dst,)
+    clockwise = (dst - src) % n
+    return (1,) * (n - clockwise) if n - clockwise < clockwise else (0,) * clockwise
+
+
+def folds(plan: Plan, network: AstraNetwork) -> bool:
+    """Whether all members behave alike: rings and `direct` over whole dimensions, or anywhere when all pairs are alike.
+
+    With several queues pieces turn both ways, and which of two equally early messages is first differs between members.
+    The same holds for `direct` on an aware ring, where blocks of one piece do so.
+    """
+    overlap = plan.pieces > 1 and network.concurrent > 1
+    ring = network.congestion == "aware" and network.dimensions[0].topology == "Ring"
+    if network.queues > 1 or (ring and overlap and any(p.algorithm == "direct" for p in plan.phases)):
+        return False
+    alike = len(network.dimensions) == 1 and network.dimensions[0].topology != "Ring"
+    flat = len(network.dimensions) == 1
+    return all(
+        phase.algorithm in ("ring", "direct")
+        and (alike if phase.group is not None else flat or phase.size == network.dimensions[phase.level].npus)
+        for phase in plan.phases
+    )
+
+
+def folded_ns(plan: Plan, network: AstraNetwork, start_ns: int) -> int | Refusal:
+    """When the members of a plan that `folds` are done, counted from `start_ns`."""
+    group = plan.phases[0].group
+    if group is not None:
+        size = len(group)
+        network = replace(network, dimensions=(replace(network.dimensions[0], npus=size),))
+        phases = tuple(replace(phase, group=tuple(range(size))) for phase in plan.phases)
+        plan = replace(plan, phases=phases)
+    clock = Clock()
+    aware = network.congestion == "aware"
+    wires = Links(network, clock, folded_route) if aware else Flights(network, clock)
+    rank = Rank(0, network, clock, Mirror(clock, wires, network.dimensions))
+    ends: list[int] = []
+
+    def issue(_: None) -> None:
+        rank.issue(plan, 0, lambda: ends.append(clock.now))
+
+    try:
+        if start_ns == 0:
+            issue(None)
+        else:
+            clock.at(start_ns, issue, None)
+        clock.run()
+    except Stopped as stopped:
+        return stopped.refusal
+    return ends[0] - start_ns if ends else hangs("the members wait for messages that nobody sends")

@@ -1,0 +1,97 @@
+"""One rank's queues: which streams of its collectives run, which wait, and in which queue each phase goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from moec.backends.fast.astra.clock import Clock, Desk
+from moec.backends.fast.astra.halving import Halving
+from moec.backends.fast.astra.network import AstraNetwork
+from moec.backends.fast.astra.plan import Phase, Plan
+from moec.backends.fast.astra.post import Post
+from moec.backends.fast.astra.stream import Algorithm, Leg, Stream
+from moec.backends.fast.astra.tree import Tree
+from moec.backends.fast.astra.turns import Turns
+from moec.backends.fast.astra.walk import Walk
+
+
+class Rank:
+    """`issue` starts a collective; its pieces pass the queues of the dimensions, some of each queue at once."""
+
+    __slots__ = ("_limit", "_queues", "_running", "_turns", "desk", "network", "number", "post")
+
+    def __init__(self, number: int, network: AstraNetwork, clock: Clock, post: Post) -> None:
+        self.number, self.network, self.post = number, network, post
+        self.desk = Desk(clock)
+        levels, per_level = len(network.dimensions), network.queues
+        self._turns = [Turns(level * per_level, per_level) for level in range(levels)]
+        self._queues: list[list[Stream]] = [[] for _ in range(levels * per_level)]
+        self._running = [0] * (levels * per_level)
+        self._limit = network.concurrent
+
+    def issue(self, plan: Plan, first: int, done: Callable[[], None], priority: int = 0) -> None:
+        """Starts all pieces, numbered from `first`; `done` runs after the last one."""
+        left = plan.pieces
+
+        def one_less() -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                done()
+
+        for piece in range(plan.pieces):
+            legs = [self._leg(phase) for phase in plan.phases]
+            self.advance(Stream(self, first + piece, legs, plan.delay_ns, priority, one_less))
+
+    def _leg(self, phase: Phase) -> Leg:
+        turns = self._turns[phase.level]
+        queue, direction = turns.take(phase.part)
+        trees, turns.trees = turns.trees, turns.trees + (phase.algorithm == "doubleBinaryTree")
+        return phase, queue, direction, trees % 2 == 0
+
+    def advance(self, stream: Stream) -> None:
+        """To the next phase, or out."""
+        before = stream.queue
+        if not stream.legs:
+            stream.done()
+        if before >= 0:
+            self._queues[before].remove(stream)
+        if stream.legs:
+            stream.leg = stream.legs.pop(0)
+            stream.queue, stream.started = stream.leg[1], False
+            stream.algorithm = _algorithm(stream)
+            self._enqueue(stream)
+        else:
+            stream.queue = -1
+        if before >= 0:
+            self._running[before] -= 1
+            self._fill(before)
+        if stream.queue >= 0:
+            self._fill(stream.queue)
+
+    def _enqueue(self, stream: Stream) -> None:
+        """Behind those that run and those of the same or a higher priority."""
+        queue, place = self._queues[stream.queue], 0
+        while place < len(queue) and (queue[place].started or queue[place].priority >= stream.priority):
+            place += 1
+        queue.insert(place, stream)
+
+    def _fill(self, number: int) -> None:
+        queue, place = self._queues[number], self._running[number]
+        while place < len(queue) and self._running[number] < self._limit:
+            queue[place].start()
+            self._running[number] += 1
+            place += 1
+
+
+def _algorithm(stream: Stream) -> Algorithm:
+    phase, _, direction, first_tree = stream.leg
+    match phase.algorithm:
+        case "ring" | "direct":
+            return Walk(stream, phase, direction)
+        case "halvingDoubling":
+            return Halving(stream, phase, direction)
+        case "doubleBinaryTree":
+            return Tree(stream, phase, first_tree)
+        case unknown:
+            raise ValueError(f"no collective algorithm is called {unknown}")

@@ -1,0 +1,69 @@
+"""The order in which the simulator issues the sends of a custom set: that of its hash tables, not that of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+BUCKETS = (13, 29, 59, 127, 257, 541, 1109, 2357, 5087, 10273, 20753, 42043, 85229, 172933)
+"""Sizes that GNU libstdc++'s hash tables go through; a table grows when it holds as many keys as buckets."""
+
+
+def table_order(keys: Iterable[int]) -> list[int]:
+    """How an `unordered_set` of whole numbers is walked through after inserting `keys` one by one.
+
+    A key goes to the front of the list, or of its bucket if that holds keys already; growing inserts everything anew.
+    """
+    buckets: dict[int, list[int]] = {}
+    size, sizes = 0, iter(BUCKETS)
+    for count, key in enumerate(keys):
+        if count == size:
+            size = next(sizes)
+            grown: dict[int, list[int]] = {}
+            for old in _walk(buckets):
+                grown.setdefault(old % size, []).append(old)
+            buckets = grown
+        buckets.setdefault(key % size, []).append(key)
+    return _walk(buckets)
+
+
+def _walk(buckets: dict[int, list[int]]) -> list[int]:
+    return [key for bucket in reversed(buckets.values()) for key in reversed(bucket)]
+
+
+@lru_cache(maxsize=4096)
+def issue_order(nodes: int) -> tuple[int, ...]:
+    """In which order free nodes with the numbers 1 … `nodes` are issued: through a map of parents and a set of free ones."""
+    return tuple(table_order(table_order(range(1, nodes + 1))))
+
+
+def ascending(matrix: Ints) -> Ints:
+    """Destinations of each row in the order of issue, −1 where there is none more, `[n, most]`.
+
+    The files are as moec writes them: a rank's sends by ascending destination, then its receives, numbered from 1.
+    """
+    sent, received = np.count_nonzero(matrix, axis=1), np.count_nonzero(matrix, axis=0)
+    order = np.full((len(matrix), max(1, int(sent.max(initial=0)))), -1, dtype=np.int64)
+    for row, (out, into) in enumerate(zip(sent.tolist(), received.tolist(), strict=True)):
+        places = np.fromiter((i - 1 for i in issue_order(out + into) if i <= out), dtype=np.int64, count=out)
+        order[row, :out] = np.flatnonzero(matrix[row])[places]
+    return order
+
+
+def by_destination(matrix: Ints) -> Ints:
+    """As `ascending`, in the order of the destinations: what sends in the trace itself do."""
+    order = np.full((len(matrix), max(1, int(np.count_nonzero(matrix, axis=1).max(initial=0)))), -1, dtype=np.int64)
+    for row, sizes in enumerate(matrix):
+        peers = np.flatnonzero(sizes)
+        order[row, : len(peers)] = peers
+    return order
+
+
+def rotating(n: int) -> Ints:
+    """Row r sends to r + 1, r + 2, …: no two rows to the same destination at once."""
+    return (np.arange(n)[:, None] + np.arange(1, n)) % n
