@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -114,7 +113,7 @@ def _write(
     try:
         return rows, notes, fill_folder(output, fill, force=force)
     except _Refused:
-        return [], [replace(d) for d in notes], []
+        return [], notes, []
 
 
 class _Refused(Exception):
