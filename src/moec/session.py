@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from moec.backends.astra_sim.backend import AstraSimBackend
 from moec.backends.base import Backend
 from moec.backends.registry import backend_named
+from moec.compiler.batch import Load
+from moec.compiler.lower import program_of
 from moec.compiler.pipeline import Prepared, prepare
+from moec.compiler.tally import Tally, extrapolations
 from moec.dsl.diagnostics import Diagnostic, has_errors
-from moec.dsl.schema import AstraOptions, Experiment
+from moec.dsl.schema import AstraOptions, Experiment, RooflineCosts
 from moec.serving.instance import Watch
 from moec.serving.loop import serve
-from moec.serving.results import Results
+from moec.serving.results import Ints, Results
 from moec.serving.workload import RequestStream, workload_of
 
 ASTRA_SIM = "astra_sim"
@@ -65,7 +68,8 @@ def simulate(
         title = f"experiment `{session.experiment.name}` has no workload to simulate"
         return None, [Diagnostic("M199", title, span, "this experiment", help="add `workload = …` to it")]
     context = session.prepared.context
-    return serve(
+    tally = _tally(session)
+    results, found = serve(
         session.experiment,
         session.stream,
         session.backend.steps(context),
@@ -73,5 +77,29 @@ def simulate(
         layout=context.layout,
         backend=session.backend_name,
         progress=progress,
-        watch=watch,
+        watch=_both(tally, watch),
     )
+    if results is None or tally is None:
+        return results, found
+    evidence = tally.result()
+    return replace(results, evidence=evidence), [*found, *extrapolations(evidence, session.experiment.span("costs"))]
+
+
+def _tally(session: Session) -> Tally | None:
+    """A tally of evidence, unless the costs are of one kind throughout."""
+    if session.experiment.costs == RooflineCosts():
+        return None
+    return Tally(program_of(replace(session.prepared.context, copies=1)))
+
+
+def _both(tally: Tally | None, watch: Watch | None) -> Watch | None:
+    """A watch that tells both."""
+    if tally is None:
+        return watch
+
+    def told(instance: int, start_ns: Ints, load: Load) -> None:
+        tally.add(load, len(start_ns))
+        if watch is not None:
+            watch(instance, start_ns, load)
+
+    return told

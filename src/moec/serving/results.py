@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from moec.compiler.tally import OpEvidence
 
 Ints = NDArray[np.int64]
 
@@ -52,7 +55,10 @@ class TokenGaps:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Results:
-    """What a serving run leaves. `kv_blocks`: per attention-DP rank. `wall_s`: seconds spent simulating."""
+    """What a serving run leaves. `kv_blocks`: per attention-DP rank. `wall_s`: seconds spent simulating.
+
+    `evidence`: op -> where its times came from, over the run; empty when the cost model gives all of one kind.
+    """
 
     requests: RequestTable
     iterations: IterationTable
@@ -62,3 +68,4 @@ class Results:
     wall_s: float
     backend: str
     seed: int
+    evidence: Mapping[str, OpEvidence] = field(default_factory=dict)

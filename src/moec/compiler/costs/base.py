@@ -11,23 +11,49 @@ from moec.dsl.schema import Device
 BOUNDS = ("compute", "memory", "latency")
 """What limits a kernel: arithmetic, memory traffic, or a fixed floor (launch, synchronisation)."""
 
+LEVELS = ("measured", "interpolated", "extrapolated", "modelled")
+"""How well a time is founded: a measured point, between measured points, beyond them, or computed from data sheets."""
+MEASURED, INTERPOLATED, EXTRAPOLATED, MODELLED = range(4)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Beyond:
+    """A bound of the measurements: they end at `limit` of `axis` (`tokens`, …), the kernel is at `value` (an array)."""
+
+    axis: str
+    limit: float
+    value: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """Where each time of an estimate comes from: `level` indexes LEVELS and broadcasts to the times."""
+
+    level: Array
+    beyond: tuple[Beyond, ...] = ()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
     """Time in nanoseconds (float, the broadcast shape of the kernel's counts; 0 where there is no work).
 
-    `bound` indexes BOUNDS, same shape. `source` is the evidence level: `measured`, `interpolated`, `extrapolated` or
-    `modelled`.
+    `bound` indexes BOUNDS, same shape. `source` is the evidence level, one of LEVELS: of a model with several, the least
+    founded one among the kernel's times, and `evidence` says which has which.
     """
 
     time_ns: Array
     bound: Array
     source: str
+    evidence: Evidence | None = None
 
 
 class CostModel(Protocol):
     """Registered under the entry-point group `moec.cost_models`. Knows shapes and devices, never model names."""
 
-    def estimate(self, kernel: Kernel, device: Device) -> Estimate:
-        """The time of `kernel` on `device`."""
+    def estimate(self, kernel: Kernel, device: Device, role: str = "") -> Estimate:
+        """The time of `kernel` on `device`.
+
+        `role` is what the op computes, by its name in the graph (`qkv_proj`, `ffn_norm`, `experts`, …; docs/profiles.md
+        lists them). A model that needs shapes only ignores it.
+        """
         ...

@@ -43,7 +43,7 @@ def sums_later(c: Context) -> bool:
 def mixture(lane: Lane, c: Context, moe: Moe, layers: Layers) -> None:
     """Norm, router, exchange, experts and shared experts, each where the plan's overlap puts it."""
     span = c.experiment.span("model.moe")
-    lane.add("ffn_norm", lambda s: norm(c, s), "tokens", span=span)
+    lane.add("ffn_norm", lambda s: norm(c, s, "ffn_norm"), "tokens", span=span)
     router = _router(lane, c, moe)
     hidden_shared = moe.shared > 0 and c.experiment.parallelism.overlap != "none"
     dispatched = _exchange(lane, c, layers, back=False)
@@ -75,14 +75,16 @@ def _router(lane: Lane, c: Context, moe: Moe) -> int:
     share, replicas = (1 / tp, 1) if _sliced(c) else (1.0, tp)
     lane.add(
         "router",
-        lambda s: linear(c, s.load.tokens * share, moe.experts, c.model.hidden, kind="router", replicas=replicas),
+        lambda s: linear(
+            c, s.load.tokens * share, moe.experts, c.model.hidden, "router", kind="router", replicas=replicas
+        ),
         "tokens",
         span=span,
     )
     scores = 2 * moe.experts * DTYPE_BYTES["fp32"] * share  # read for the softmax, read again for the top-k
     return lane.add(
         "top_k",
-        lambda s: c.compute(Elementwise(c.spread(s.load.tokens) * scores), replicas=replicas),
+        lambda s: c.compute(Elementwise(c.spread(s.load.tokens) * scores), "top_k", replicas=replicas),
         "tokens",
         span=span,
     )
@@ -102,20 +104,20 @@ def _experts(c: Context, moe: Moe, s: Situation, layers: Layers) -> Work:
 
     if s.drawn is not None:
         rows, active = (_cells_to_ranks(c, x[layers]) for x in (s.drawn.rows, s.drawn.active))
-        return c.compute(kernel(rows.astype(float), active.astype(float)))
+        return c.compute(kernel(rows.astype(float), active.astype(float)), "experts")
     e = s.expected
     assert e is not None, "a mixture needs routing"
     mean, slow = (
         kernel(r[..., None, None], a[..., None, None]) for r, a in ((e.rows, e.active), (e.rows_max, e.active_max))
     )
-    return c.compute(mean, straggler=slow)
+    return c.compute(mean, "experts", straggler=slow)
 
 
 def _sum(c: Context, moe: Moe, s: Situation) -> Work:
     """The weighted sum over a token's experts, with the shared expert's output added."""
     branches = 2 + (1 if moe.shared else 0)
     width = branches * c.model.hidden * DTYPE_BYTES[c.model.dtype.activations]
-    return c.compute(Elementwise(c.spread(s.load.tokens) * width), replicas=c.layout.tp)
+    return c.compute(Elementwise(c.spread(s.load.tokens) * width), "moe_sum", replicas=c.layout.tp)
 
 
 def _exchange(lane: Lane, c: Context, layers: Layers, *, back: bool) -> int:
