@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from moec.backends.base import StepTimer, Timing
 from moec.backends.fast.durations import durations
-from moec.backends.fast.network import TwoTier, network_of
+from moec.backends.fast.measured import network_with_costs
+from moec.backends.fast.network import TwoTier
 from moec.backends.fast.schedule import Clock, evaluate
 from moec.backends.fast.steps import DrawnSteps, FastSteps
 from moec.compiler.graph import Graph
@@ -26,7 +27,7 @@ class FastBackend:
     @classmethod
     def of(cls, experiment: Experiment) -> FastBackend:
         """The backend for `experiment`'s cluster."""
-        return cls(network_of(experiment), experiment.cluster.node.device)
+        return cls(network_with_costs(experiment), experiment.cluster.node.device)
 
     def run(self, graph: Graph, *, detail: bool = True) -> Timing:
         """The timing of one graph; without `detail`, no per-op times."""

@@ -39,6 +39,9 @@ def collective_ns(kind: CollectiveKind, bytes: Array, members: Array, net: TwoTi
     buffer = np.asarray(bytes, dtype=float)
     if ranks.shape[-1] == 1:
         return np.zeros(np.broadcast_shapes(buffer.shape, ranks.shape[:1]))
+    known = net.measured.collective_ns(kind, buffer, ranks, net.per_node) if net.measured else None
+    if known is not None:
+        return known
     fixed, per_byte = _flat(kind, ranks.tobytes(), ranks.shape[-1], net)
     time = fixed + per_byte * buffer
     rails = _rails(kind, ranks.tobytes(), ranks.shape[-1], net)
@@ -98,6 +101,10 @@ def alltoall_ns(pairs: Dense | Outer, members: Array, net: TwoTier) -> Array:
     spread = spread_of(members, net.per_node)
     inside, between = _dense_ports(pairs, spread, net) if isinstance(pairs, Dense) else _outer_ports(pairs, spread, net)
     port = inside if between is None else np.maximum(inside, between)
+    if net.measured is not None and net.inside is not None:
+        known = net.measured.alltoall_ns(inside * net.inside.rate, members, net.per_node)
+        if known is not None:
+            return known
     launch, latency = _fixed(net, spread)
     return np.where(port > 0, port + (launch + latency), 0.0)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from moec.compiler.graph import CollectiveKind
 from moec.compiler.kernels import Array
 from moec.dsl.schema import Cluster, Experiment, Link, Node
 
@@ -27,6 +28,18 @@ class Tier:
     launch_ns: float
 
 
+class MeasuredCollectives(Protocol):
+    """Times that were measured: asked before the model is (`measured.py`). Hashable; answers None where it has none."""
+
+    def collective_ns(self, kind: CollectiveKind, buffer: Array, members: Array, per_node: int) -> Array | None:
+        """Of a collective, as `network.collective_ns`."""
+        ...
+
+    def alltoall_ns(self, port: Array, members: Array, per_node: int) -> Array | None:
+        """Of an exchange with `port` bytes through the busiest port."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class TwoTier:
     """Ranks fill nodes of `per_node` devices in order. A tier that nobody can use is absent.
@@ -39,6 +52,7 @@ class TwoTier:
     between: Tier | None
     per_node: int
     wiring: Wiring = "switch"
+    measured: MeasuredCollectives | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,7 +1,7 @@
 """The typed specification. This package is all that the rest of moec imports of `dsl` besides diagnostics."""
 
 from moec.dsl.schema.astra_sim import AstraOptions
-from moec.dsl.schema.costs import Costs, ProfileCosts, RooflineCosts, TableCosts
+from moec.dsl.schema.costs import Costs, ProfileCosts, RooflineCosts, SiliconCosts, TableCosts
 from moec.dsl.schema.experiment import Experiment, FastOptions
 from moec.dsl.schema.hardware import Cluster, Compute, Device, Fabric, Host, Link, Network, Node
 from moec.dsl.schema.model import DTYPE_BYTES, Dtype, Ffn, Gqa, Mla, Model, ModelDtypes, Moe
@@ -51,6 +51,6 @@ __all__ = [
     "GammaArrivals", "Goal", "Gqa", "Host", "KvCache", "LeastLoaded", "Length", "Lengths", "Linear", "Link",
     "LognormalLength", "Lpt", "Mla", "Model", "ModelDtypes", "Moe", "Network", "Node", "Overhead", "Parallelism",
     "Placement", "Poisson", "PowerLaw", "ProfileCosts", "Recorded", "Requests", "RooflineCosts", "RoundRobin", "RoundRobinRouter",
-    "Router", "Routing", "RoutingTrace", "Scheduler", "Serving", "TableCosts", "TraceRequests", "Uniform", "UniformLength",
+    "Router", "Routing", "RoutingTrace", "Scheduler", "Serving", "SiliconCosts", "TableCosts", "TraceRequests", "Uniform", "UniformLength",
     "Workload", "Zipf",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from moec.dsl.schema.fields import spec
 
@@ -26,4 +27,11 @@ class TableCosts:
     file: str = spec("path, relative to the .moe file")
 
 
-Costs = RooflineCosts
+@dataclass(frozen=True, slots=True)
+class SiliconCosts:
+    """Kernel and collective times measured on the device's GPU, from the package aiconfigurator-core."""
+
+    engine: Literal["vllm", "sglang", "trtllm"] = spec("whose kernels", "vllm")
+
+
+Costs = RooflineCosts | SiliconCosts

@@ -1,0 +1,1 @@
+"""Comparison of simulated serving with measured serving."""
