@@ -28,6 +28,7 @@ class Recipe:
     kv_cache: Dtype = "bf16"
     block: int = 16
     largest_graph: int = 512
+    mxfp4: str = "w4a16"
 
 
 VLLM = Recipe()
@@ -37,7 +38,9 @@ TRTLLM = Recipe(budget=8192, sequences=0, memory=0.85, kv_cache="fp8", block=32,
 PLAIN = {"vllm": VLLM, "sglang": SGLANG, "trtllm": TRTLLM}
 
 RECIPES: dict[tuple[str, str, str, str], Recipe] = {
-    ("vllm", "openai/gpt-oss-120b", "b200_sxm", "fp4"): replace(VLLM, sequences=512, kv_cache="fp8", largest_graph=2048),
+    ("vllm", "openai/gpt-oss-120b", "b200_sxm", "fp4"): replace(
+        VLLM, sequences=512, kv_cache="fp8", largest_graph=2048, mxfp4="w4a8"
+    ),
     ("vllm", "openai/gpt-oss-120b", "h200_sxm", "fp4"): replace(VLLM, sequences=0, largest_graph=2048),
     ("vllm", "openai/gpt-oss-120b", "h100_sxm", "fp4"): replace(VLLM, sequences=0, largest_graph=2048),
     ("vllm", "MiniMaxAI/MiniMax-M2.5", "b200_sxm", "fp8"): replace(
@@ -56,7 +59,7 @@ RECIPES: dict[tuple[str, str, str, str], Recipe] = {
     ("sglang", "deepseek-ai/DeepSeek-R1", "h200_sxm", "fp8"): replace(
         SGLANG, budget=32768, sequences=512, memory=0.82, kv_cache="bf16", largest_graph=512
     ),
-    ("trtllm", "openai/gpt-oss-120b", "b200_sxm", "fp4"): replace(TRTLLM, budget=20000),
+    ("trtllm", "openai/gpt-oss-120b", "b200_sxm", "fp4"): replace(TRTLLM, budget=20000, mxfp4="w4a8"),
     ("trtllm", "openai/gpt-oss-120b", "h200_sxm", "fp4"): replace(TRTLLM, budget=20000),
 }
 """By engine, model, GPU and precision. A negative budget is a multiple of the nominal prompt."""

@@ -62,4 +62,4 @@ def _serve(row: Row, session: Session) -> Replayed:
     t = results.requests
     first = (t.first_token_ns - t.arrival_ns) / 1e6
     after = (t.finish_ns - t.first_token_ns) / 1e6 / np.maximum(t.output_tokens - 1, 1)
-    return Replayed(row, float(np.median(first)), float(np.median(after)))
+    return Replayed(row, float(np.mean(first)), float(np.mean(after)))

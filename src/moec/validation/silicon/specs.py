@@ -103,7 +103,7 @@ def specification(row: Row, per_slot: int, uneven: bool) -> str:
             requests = lengths(input: {_length(row.isl, uneven)}, output: {_length(row.osl, uneven)}, count: {per_slot * row.concurrency})
             arrivals = closed_loop(concurrency: {row.concurrency})
           }}
-          costs = silicon(engine: {row.engine})
+          costs = silicon(engine: {row.engine}, mxfp4: {recipe.mxfp4})
         }}
         """)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -19,11 +19,19 @@ NAMES: dict[Dtype, tuple[str, ...]] = {
     "fp16": ("bfloat16",),
     "fp8": ("fp8_block", "fp8"),
     "fp4": ("nvfp4",),
-    "mxfp4": ("w4a16_mxfp4",),
+    "mxfp4": ("w4a16_mxfp4",),  # or `EIGHT_BITS`
     "int4": ("int4_wo",),
 }
 """A weight type -> the package's names of it, the first that has the shape: published models in eight bits have a scale for every
 128 × 128 weights, and the kernels with a single scale are slower than 16 bits on Hopper.
+"""
+
+EIGHT_BITS = ("w4a8_mxfp4_mxfp8",)
+"""What mxfp4 is called where activations are converted to mxfp8 (vLLM: VLLM_USE_FLASHINFER_MOE_MXFP4_MXFP8)."""
+
+ENGINES = ("vllm", "sglang", "trtllm")
+"""Where a mixture is looked for that an engine's own table lacks: they run the same libraries' kernels (FlashInfer's with mxfp4 weights
+take the same time in vLLM's and in SGLang's table to 1 %). Counts as extrapolated.
 """
 
 COLUMNS = ("hidden_size", "topk", "num_experts", "inter_size", "moe_tp_size", "moe_ep_size", "num_tokens")
@@ -36,6 +44,8 @@ class Shape:
     experts: int
     top_k: int
     ep: int
+    eight_bits: bool = False
+    """mxfp4 experts multiply activations in mxfp8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +78,15 @@ class Mixtures:
 
     def time(self, kernel: ExpertFfn) -> tuple[Array, Array] | None:
         """Nanoseconds and evidence, of the broadcast shape of rows and active; None when nothing alike was measured."""
-        for name in NAMES.get(kernel.weights, ()):
-            curves = self._curves(name)
-            group = min(curves, key=lambda g: self._distance(g, kernel), default=None)
-            if group is not None and np.isfinite(self._distance(group, kernel)):
-                return self._along(group, curves[group], kernel)
+        names = EIGHT_BITS if kernel.weights == "mxfp4" and self._shape.eight_bits else NAMES.get(kernel.weights, ())
+        mine = self._library.engine
+        for engine in (mine, *(e for e in ENGINES if e != mine)):
+            for name in names:
+                curves = self._curves(name, engine)
+                group = min(curves, key=lambda g: self._distance(g, kernel), default=None)
+                if group is not None and np.isfinite(self._distance(group, kernel)):
+                    time, level = self._along(group, curves[group], kernel)
+                    return time, level if engine == mine else np.maximum(level, EXTRAPOLATED)
         return None
 
     def _distance(self, group: Group, kernel: ExpertFfn) -> float:
@@ -108,8 +122,8 @@ class Mixtures:
         here, measured = (self._roofline.estimate(k, self._device).time_ns for k in (kernel, there))
         return np.where(measured > 0, here / np.where(measured > 0, measured, 1.0), 1.0)
 
-    def _curves_of(self, name: str) -> dict[Group, Line]:
-        found = self._library.rows("moe", "moe", COLUMNS, ("moe_dtype", name), ("distribution", "balanced"))
+    def _curves_of(self, name: str, engine: str) -> dict[Group, Line]:
+        found = replace(self._library, engine=engine).rows("moe", "moe", COLUMNS, ("moe_dtype", name), ("distribution", "balanced"))
         if found is None:
             return {}
         curves = {}

@@ -41,7 +41,8 @@ class Silicon:
         self._latents = Latents(library, device, attention, model.hidden) if isinstance(attention, Mla) else None
         self._mixtures = None
         if model.moe is not None:
-            self._mixtures = Mixtures(library, device, Shape(model.moe.experts, model.moe.top_k, layout.ep))
+            eight = isinstance(experiment.costs, SiliconCosts) and experiment.costs.mxfp4 == "w4a8"
+            self._mixtures = Mixtures(library, device, Shape(model.moe.experts, model.moe.top_k, layout.ep, eight))
         self._rope_inside = isinstance(attention, Mla) and self._covers(attention, layout.tp, model.dtype.kv_cache)
 
     def _covers(self, attention: Mla, tp: int, kv_cache: str) -> bool:
