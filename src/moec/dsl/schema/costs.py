@@ -26,4 +26,4 @@ class TableCosts:
     file: str = spec("path, relative to the .moe file")
 
 
-Costs = RooflineCosts
+Costs = RooflineCosts | ProfileCosts
