@@ -24,12 +24,20 @@ SHOWN = 4
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """How far an op went beyond a bound of the measurements: `times` kernels, up to `most`, measured up to `limit`."""
+    """How far an op went beyond a bound of the measurements: `times` kernels, up to `used`, measured up to `limit`.
+
+    `below`: down to `used`, measured down to `limit`.
+    """
 
     axis: str
     limit: float
-    most: float
+    used: float
     times: int
+    below: bool = False
+
+    def __str__(self) -> str:
+        way = "down to" if self.below else "up to"
+        return f"{self.axis} {way} {self.used:,.0f}, measured {way} {self.limit:,.0f}, {self.times:,} times"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,7 @@ class Tally:
     pending: list[Load] = field(default_factory=list)
     steps: int = 0
     counts: dict[str, Array] = field(default_factory=dict)
-    excess: dict[str, dict[tuple[str, float], Excess]] = field(default_factory=dict)
+    excess: dict[str, dict[tuple[str, float, bool], Excess]] = field(default_factory=dict)
 
     def add(self, load: Load, steps: int) -> None:
         """`steps` iterations ran; the fields of `load` broadcast to `[≥ steps, dp]`."""
@@ -112,13 +120,16 @@ class Tally:
 
     def _exceed(self, op: str, bound: Beyond, work_done: Array, weight: int) -> None:
         values = np.broadcast_to(bound.value, work_done.shape)[work_done]
-        over = values[values > bound.limit]
+        over = values[(values < bound.limit) if bound.below else (values > bound.limit)]
         if not over.size:
             return
         known = self.excess.setdefault(op, {})
-        key = (bound.axis, bound.limit)
-        before = known.get(key, Excess(*key, 0.0, 0))
-        known[key] = Excess(*key, max(before.most, float(over.max())), before.times + over.size * weight)
+        key = (bound.axis, bound.limit, bound.below)
+        farthest = float(over.min() if bound.below else over.max())
+        if key in known:
+            farthest = (min if bound.below else max)(farthest, known[key].used)
+        times = over.size * weight + (known[key].times if key in known else 0)
+        known[key] = Excess(bound.axis, bound.limit, farthest, times, bound.below)
 
 
 _FIELDS = tuple(Load.__slots__)
@@ -141,9 +152,7 @@ def extrapolations(evidence: Mapping[str, OpEvidence], span: Span | None) -> lis
     for op, e in evidence.items():
         times, total = e.counts.get(LEVELS[EXTRAPOLATED], 0), sum(e.counts.values())
         if times:
-            bounds = "; ".join(
-                f"{x.axis} up to {x.most:,.0f}, measured up to {x.limit:,.0f}, {x.times:,} times" for x in e.beyond
-            )
+            bounds = "; ".join(map(str, e.beyond))
             found.append(f"`{op}`: {times:,} of {total:,} times" + (f" ({bounds})" if bounds else ""))
     if not found:
         return []

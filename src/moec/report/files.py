@@ -63,7 +63,10 @@ def provenance(experiment: Experiment, overrides: Sequence[str]) -> dict[str, An
 
 def evidence_json(evidence: OpEvidence) -> dict[str, Any]:
     """Kernels by evidence level, and the bounds of the measurements that were passed."""
-    beyond = [{"axis": x.axis, "measured_to": x.limit, "used_to": x.most, "kernels": x.times} for x in evidence.beyond]
+    beyond = [
+        {"axis": x.axis, "measured_from" if x.below else "measured_to": x.limit, "used": x.used, "kernels": x.times}
+        for x in evidence.beyond
+    ]
     return {**evidence.counts, **({"beyond": beyond} if beyond else {})}
 
 

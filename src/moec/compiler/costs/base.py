@@ -18,11 +18,15 @@ MEASURED, INTERPOLATED, EXTRAPOLATED, MODELLED = range(4)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Beyond:
-    """A bound of the measurements: they end at `limit` of `axis` (`tokens`, …), the kernel is at `value` (an array)."""
+    """A bound of the measurements: they end at `limit` of `axis` (`tokens`, …), the kernel is at `value` (an array).
+
+    `below`: they begin there.
+    """
 
     axis: str
     limit: float
     value: Array
+    below: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

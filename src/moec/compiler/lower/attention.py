@@ -8,7 +8,7 @@ import numpy as np
 
 from moec.compiler.batch import Load
 from moec.compiler.graph import Collective, Work
-from moec.compiler.kernels import Array, Attention, Elementwise, Gemm
+from moec.compiler.kernels import Array, Attention, Gemm
 from moec.compiler.lower.context import Context
 from moec.compiler.lower.lane import Lane
 from moec.compiler.lower.program import Situation
@@ -40,8 +40,7 @@ def attend(lane: Lane, context: Context, *, full: bool) -> None:
 def norm(context: Context, s: Situation, role: str) -> Work:
     """Residual add and norm over the rank's tokens."""
     width = context.model.hidden * DTYPE_BYTES[context.model.dtype.activations]
-    traffic = context.spread(s.load.tokens) * NORM_PASSES * width
-    return context.compute(Elementwise(traffic), role, replicas=context.layout.tp)
+    return context.elementwise(s.load.tokens, NORM_PASSES * width, role, replicas=context.layout.tp)
 
 
 def tp_all_reduce(context: Context, s: Situation) -> Work:
@@ -78,7 +77,7 @@ def _gqa(lane: Lane, c: Context, a: Gqa, *, windowed: bool) -> None:
     lane.add("qkv_proj", lambda s: linear(c, s.load.tokens, qkv, c.model.hidden, "qkv_proj"), "tokens", span=span)
     if a.qk_norm and a.qk_norm_over == "heads":
         _norm_over_heads(lane, c, (heads + kv_heads) * dim * act)
-    lane.add("rope", lambda s: c.compute(Elementwise(c.spread(s.load.tokens) * moved), "rope"), "tokens", span=span)
+    lane.add("rope", lambda s: c.elementwise(s.load.tokens, moved, "rope"), "tokens", span=span)
     name = "window_attention" if windowed else "attention"
     lane.add(name, lambda s: c.compute(_gqa_kernel(c, a, s.load, windowed), name), "load", span=span)
     lane.add("o_proj", lambda s: linear(c, s.load.tokens, c.model.hidden, heads * dim, "o_proj"), "tokens", span=span)
@@ -89,7 +88,7 @@ def _norm_over_heads(lane: Lane, c: Context, width: float) -> None:
     token. What the sums scale is scaled on the way through `rope` (vLLM 0.19, `MiniMaxText01RMSNormTP.forward_qk`).
     """
     span = c.experiment.span("model.attention.qk_norm_over")
-    lane.add("qk_norm", lambda s: c.compute(Elementwise(c.spread(s.load.tokens) * width), "qk_norm"), "tokens", span=span)
+    lane.add("qk_norm", lambda s: c.elementwise(s.load.tokens, width, "qk_norm"), "tokens", span=span)
     if c.layout.tp > 1:
         sums = 2 * DTYPE_BYTES["fp32"]
         lane.add("qk_norm_all_reduce", lambda s: _reduced(s, sums), "tokens", stream="comm", span=span)
@@ -147,7 +146,7 @@ def _mla(lane: Lane, c: Context, a: Mla) -> None:
             "tokens",
             span=span,
         )
-    lane.add("rope", lambda s: c.compute(Elementwise(c.spread(s.load.tokens) * moved), "rope"), "tokens", span=span)
+    lane.add("rope", lambda s: c.elementwise(s.load.tokens, moved, "rope"), "tokens", span=span)
     expanded = heads * (a.nope_dim + a.v_dim)
     lane.add("kv_b_proj", lambda s: linear(c, s.load.chunk_kv, expanded, a.kv_rank, "kv_b_proj"), "chunks", span=span)
     lane.add(

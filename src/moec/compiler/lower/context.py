@@ -8,7 +8,7 @@ import numpy as np
 
 from moec.compiler.costs.base import CostModel
 from moec.compiler.graph import Compute
-from moec.compiler.kernels import Array, ExpertFfn, Kernel
+from moec.compiler.kernels import Array, Elementwise, ExpertFfn, Kernel
 from moec.compiler.layout import Layout, layout_of
 from moec.compiler.routing.base import Law
 from moec.dsl.schema import DTYPE_BYTES, Device, Dtype, Experiment, Model
@@ -59,6 +59,11 @@ class Context:
             time = np.where(time > 0, np.maximum(time, launches * self.device.launch * 1e9), 0.0)
         whole = np.where(time > 0, np.maximum(np.rint(time), 1), 0).astype(np.int64)
         return Compute(kernel, replace(estimate, time_ns=whole), straggler, replicas)
+
+    def elementwise(self, per_dp: Array, width: float, role: str, *, replicas: int = 1) -> Compute:
+        """A pass over `per_dp` `[…, dp]` tokens or sequences that moves `width` bytes for each."""
+        rows = self.spread(per_dp)
+        return self.compute(Elementwise(rows * width, rows), role, replicas=replicas)
 
 
 def context_of(experiment: Experiment, costs: CostModel, law: Law | None, *, folded: bool = False) -> Context:

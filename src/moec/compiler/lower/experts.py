@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moec.compiler.graph import AllToAll, Collective, CollectiveKind, Dense, Outer, Work
-from moec.compiler.kernels import Array, Elementwise, ExpertFfn
+from moec.compiler.kernels import Array, ExpertFfn
 from moec.compiler.lower.attention import linear, norm, tp_all_reduce
 from moec.compiler.lower.context import Context, wire_bytes
 from moec.compiler.lower.ffn import mlp
 from moec.compiler.lower.lane import Lane
 from moec.compiler.lower.program import Follows, Situation
+from moec.compiler.mixture import shared_width, sum_width, top_k_width
 from moec.compiler.parameters import weight_dtype
 from moec.dsl.schema import DTYPE_BYTES, Dtype, Moe
 
@@ -81,18 +82,18 @@ def _router(lane: Lane, c: Context, moe: Moe) -> int:
         "tokens",
         span=span,
     )
-    scores = 2 * moe.experts * DTYPE_BYTES["fp32"] * share  # read for the softmax, read again for the top-k
     return lane.add(
         "top_k",
-        lambda s: c.compute(Elementwise(c.spread(s.load.tokens) * scores), "top_k", replicas=replicas),
+        lambda s: c.elementwise(s.load.tokens * share, top_k_width(moe), "top_k", replicas=replicas),
         "tokens",
         span=span,
     )
 
 
 def _shared(lane: Lane, c: Context, moe: Moe, *, after: tuple[int, ...] | None) -> int:
-    width = moe.shared * (moe.shared_intermediate or moe.intermediate)
-    return mlp(lane, c, width, moe.gated, prefix="shared_", span=c.experiment.span("model.moe.shared"), after=after)
+    return mlp(
+        lane, c, shared_width(moe), moe.gated, prefix="shared_", span=c.experiment.span("model.moe.shared"), after=after
+    )
 
 
 def _experts(c: Context, moe: Moe, s: Situation, layers: Layers) -> Work:
@@ -114,10 +115,7 @@ def _experts(c: Context, moe: Moe, s: Situation, layers: Layers) -> Work:
 
 
 def _sum(c: Context, moe: Moe, s: Situation) -> Work:
-    """The weighted sum over a token's experts, with the shared expert's output added."""
-    branches = 2 + (1 if moe.shared else 0)
-    width = branches * c.model.hidden * DTYPE_BYTES[c.model.dtype.activations]
-    return c.compute(Elementwise(c.spread(s.load.tokens) * width), "moe_sum", replicas=c.layout.tp)
+    return c.elementwise(s.load.tokens, sum_width(c.model, moe), "moe_sum", replicas=c.layout.tp)
 
 
 def _exchange(lane: Lane, c: Context, layers: Layers, *, back: bool) -> int:

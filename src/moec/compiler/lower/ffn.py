@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from moec.compiler.graph import Collective, Work
-from moec.compiler.kernels import Elementwise
 from moec.compiler.lower.attention import linear, norm, tp_all_reduce
 from moec.compiler.lower.context import Context
 from moec.compiler.lower.lane import Lane
@@ -36,7 +35,7 @@ def mlp(
     names = (prefix + ("gate_up_proj" if gated else "up_proj"), prefix + "act", prefix + "down_proj")
     first, between, last = names
     lane.add(first, lambda s: linear(c, s.load.tokens, up, c.model.hidden, first), "tokens", after=after, span=span)
-    lane.add(between, lambda s: c.compute(Elementwise(c.spread(s.load.tokens) * moved), between), "tokens", span=span)
+    lane.add(between, lambda s: c.elementwise(s.load.tokens, moved, between), "tokens", span=span)
     return lane.add(last, lambda s: linear(c, s.load.tokens, c.model.hidden, width, last), "tokens", span=span)
 
 
@@ -46,7 +45,7 @@ def embed(lane: Lane, c: Context) -> None:
     width = 2 * c.model.hidden * DTYPE_BYTES[c.model.dtype.activations]
     lane.add(
         "embedding",
-        lambda s: c.compute(Elementwise(c.spread(s.load.tokens) * width), "embedding", replicas=c.layout.tp),
+        lambda s: c.elementwise(s.load.tokens, width, "embedding", replicas=c.layout.tp),
         "tokens",
         span=span,
     )
@@ -70,7 +69,7 @@ def head(lane: Lane, c: Context) -> None:
     moved = SAMPLING_PASSES * vocab * DTYPE_BYTES["fp32"]
     lane.add(
         "sample",
-        lambda s: c.compute(Elementwise(c.spread(s.load.sequences) * moved), "sample", replicas=c.layout.tp),
+        lambda s: c.elementwise(s.load.sequences, moved, "sample", replicas=c.layout.tp),
         "sequences",
         span=span,
     )

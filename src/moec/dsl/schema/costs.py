@@ -35,4 +35,4 @@ class SiliconCosts:
     mxfp4: Literal["w4a16", "w4a8"] = spec("what experts in mxfp4 multiply: activations of 16 bits, or of 8 (mxfp8)", "w4a16")
 
 
-Costs = RooflineCosts | SiliconCosts
+Costs = RooflineCosts | ProfileCosts | SiliconCosts
