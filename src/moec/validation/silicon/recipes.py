@@ -65,6 +65,42 @@ RECIPES: dict[tuple[str, str, str, str], Recipe] = {
 """By engine, model, GPU and precision. A negative budget is a multiple of the nominal prompt."""
 
 
+SINCE = "2026-01-01"
+"""Rows measured before ran other scripts."""
+
+SPECULATIVE = {("trtllm", "1.2.0rc6.post3")}
+"""Engine and version that served DeepSeek only with multi-token prediction (recipes `dsr1-…-trt-mtp`)."""
+
+EITHER = {
+    ("trtllm", "1.1.0rc2.post2", "h200_sxm", "fp8"),
+    ("trtllm", "1.1.0rc2.post2", "b200_sxm", "fp8"),
+    ("trtllm", "1.1.0rc2.post2", "b200_sxm", "fp4"),
+    ("sglang", "0.5.9", "b200_sxm", "fp8"),
+    ("sglang", "0.5.8", "b200_sxm", "fp8"),
+    ("sglang", "0.5.8.post1", "b200_sxm", "fp8"),
+}
+"""What served DeepSeek both with and without multi-token prediction: engine, version, GPU, precision (recipes `dsr1-…-mtp`)."""
+
+UNMEASURED = {("trtllm", "b200_sxm", "fp8"): "TensorRT-LLM's own mixture kernel, where the tables have DeepGEMM's"}
+"""Engine, GPU, precision -> the kernel that the recipe asks for (`moe_config: backend: TRTLLM`)."""
+
+
+def unclear(row: Row) -> str | None:
+    """Why it is not known how the row's engine was started; None when it is."""
+    if not row.inference_max:
+        return "settings: the source does not tell how the engine was started"
+    if row.measured < SINCE:
+        return "settings: measured before 2026, with scripts and engines that are not told"
+    if "DeepSeek" not in row.model:
+        return None
+    if (row.engine, row.version) in SPECULATIVE:
+        return "speculative: this image served with multi-token prediction"
+    if (row.engine, row.version, row.gpu, row.precision) in EITHER:
+        return "speculative: this image served with and without multi-token prediction, which is not told"
+    kernel = UNMEASURED.get((row.engine, row.gpu, row.precision))
+    return f"kernel: the recipe runs {kernel}" if kernel else None
+
+
 def recipe_of(row: Row) -> Recipe:
     """The settings of a row's engine."""
     model = row.model.replace("DeepSeek-V3", "DeepSeek-R1")  # one architecture; dumps call it either

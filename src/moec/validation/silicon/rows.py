@@ -11,6 +11,9 @@ from pathlib import Path
 
 FILE = "silicon_sample.csv"
 
+SAME = {"deepseek-ai/DeepSeek-V3": "deepseek-ai/DeepSeek-R1"}
+"""One architecture, one set of runs: the dumps name either."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -41,9 +44,15 @@ class Row:
     def setting(self) -> tuple[object, ...]:
         """All but the concurrency and the figures: what a curve over concurrencies has in common."""
         return (
-            self.engine, self.version, self.model, self.gpu, self.precision, self.isl, self.osl, self.tp, self.dp,
+            self.engine, self.version, SAME.get(self.model, self.model), self.gpu, self.precision, self.isl, self.osl, self.tp, self.dp,
             self.expert_tp, self.ep, self.pp,
         )  # fmt: skip
+
+    @property
+    def measured(self) -> str:
+        """The day, as `2026-03-25`; empty when it is not told."""
+        told = re.search(r"measured=(\d{4}-\d{2}-\d{2})", self.source)
+        return told[1] if told else ""
 
     @property
     def inference_max(self) -> bool:

@@ -30,6 +30,8 @@ MODELS = {
     "nvidia/DeepSeek-R1-NVFP4": DEEPSEEK,
     "nvidia/DeepSeek-V3.1-NVFP4": DEEPSEEK,
 }
+import os
+TOKENS=os.environ.get("TOK","balanced")
 UNLIKE = {
     "Qwen/Qwen3.5-397B-A17B": "linear attention in three layers of four",
     "zhipuai/GLM-5": "sparse attention over an index of its own",
@@ -97,13 +99,14 @@ def specification(row: Row, per_slot: int, uneven: bool) -> str:
           }}
           serving {{
             scheduler {{ max_sequences = {recipe.sequences}, max_batched_tokens = {recipe.budget} }}
+            overhead {{ largest_graph = {recipe.largest_graph} }}
             kv_cache {{ memory = {recipe.memory}, block = {recipe.block}, prefix_caching = false }}
           }}
           workload {{
             requests = lengths(input: {_length(row.isl, uneven)}, output: {_length(row.osl, uneven)}, count: {per_slot * row.concurrency})
             arrivals = closed_loop(concurrency: {row.concurrency})
           }}
-          costs = silicon(engine: {row.engine}, mxfp4: {recipe.mxfp4})
+          costs = silicon(engine: {row.engine}, mxfp4: {recipe.mxfp4}, tokens: {TOKENS})
         }}
         """)
 

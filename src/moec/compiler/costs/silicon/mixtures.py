@@ -46,6 +46,8 @@ class Shape:
     ep: int
     eight_bits: bool = False
     """mxfp4 experts multiply activations in mxfp8."""
+    skewed: bool = False
+    """Take the times of tokens dealt out by a power law."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ class Mixtures:
             touched = active * (group.held * self._shape.ep / self._shape.experts)
             scale = self._moved(group, kernel, rows, active, touched)
         few, many = touched / per_token, rows / per_token
+        if self._shape.skewed:
+            few = np.minimum(many, full)  # the measurement has touched what such tokens touch
         time = curve.at(few) + curve.at(many) - curve.at(np.minimum(many, full))
         level = np.maximum(curve.level(many), np.where(few == np.minimum(many, full), MEASURED, INTERPOLATED))
         beyond = many > curve.points[-1]
@@ -123,7 +127,7 @@ class Mixtures:
         return np.where(measured > 0, here / np.where(measured > 0, measured, 1.0), 1.0)
 
     def _curves_of(self, name: str, engine: str) -> dict[Group, Line]:
-        found = replace(self._library, engine=engine).rows("moe", "moe", COLUMNS, ("moe_dtype", name), ("distribution", "balanced"))
+        found = replace(self._library, engine=engine).rows("moe", "moe", COLUMNS, ("moe_dtype", name), ("distribution", "power_law_1.2" if self._shape.skewed else "balanced"))
         if found is None:
             return {}
         curves = {}

@@ -19,7 +19,7 @@ from moec.compiler.kernels import Array, Attention, Elementwise, ExpertFfn, Gemm
 from moec.compiler.layout import layout_of
 from moec.compiler.tally import worst
 from moec.dsl.diagnostics import Diagnostic
-from moec.dsl.schema import Compute, Device, Experiment, Gqa, Mla, SiliconCosts
+from moec.dsl.schema import Compute, Device, Experiment, Gqa, Mla, Moe, SiliconCosts
 
 INSIDE_EXPERTS = ("top_k", "moe_sum")
 """Ops whose time is part of the measured mixture: choosing experts, and the weighted sum of what they return."""
@@ -41,8 +41,7 @@ class Silicon:
         self._latents = Latents(library, device, attention, model.hidden) if isinstance(attention, Mla) else None
         self._mixtures = None
         if model.moe is not None:
-            eight = isinstance(experiment.costs, SiliconCosts) and experiment.costs.mxfp4 == "w4a8"
-            self._mixtures = Mixtures(library, device, Shape(model.moe.experts, model.moe.top_k, layout.ep, eight))
+            self._mixtures = Mixtures(library, device, _shape(experiment, model.moe, layout.ep))
         self._rope_inside = isinstance(attention, Mla) and self._covers(attention, layout.tp, model.dtype.kv_cache)
 
     def _covers(self, attention: Mla, tp: int, kv_cache: str) -> bool:
@@ -91,6 +90,12 @@ def as_measured(device: Device) -> Device:
 
 def _within_another(work: Array) -> Times:
     return np.full(work.shape, A_TRACE), np.full(work.shape, INTERPOLATED)
+
+
+def _shape(experiment: Experiment, moe: Moe, ep: int) -> Shape:
+    options = experiment.costs
+    assert isinstance(options, SiliconCosts)
+    return Shape(moe.experts, moe.top_k, ep, options.mxfp4 == "w4a8", options.tokens == "power_law")
 
 
 def make(experiment: Experiment) -> tuple[Silicon | Roofline | None, list[Diagnostic]]:

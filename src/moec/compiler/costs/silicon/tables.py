@@ -17,11 +17,17 @@ from numpy.typing import NDArray
 
 from moec.compiler.kernels import Array
 
-LAYOUT = "1"
+LAYOUT = "2"
 """Changes whenever the slices' content or form does."""
 
 ABSENT: Mapping[str, Any] = {"window_size": 0, "kv_cache_dtype": "bfloat16"}
 """What older tables that lack a column hold throughout."""
+
+KERNEL = "kernel_source"
+"""Tables hold several kernels of one shape, of which an engine picks one by rules and tuning of its own; the fastest counts."""
+
+NOT_GATED = "nongated"
+"""Mixtures without a gate stand in the same table under the same shapes: another product less, another model."""
 
 Where = tuple[tuple[str, str | int], ...]
 """Column–value pairs that the rows of a slice have."""
@@ -29,7 +35,8 @@ Where = tuple[tuple[str, str | int], ...]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slice:
-    """`keys` `[rows, columns]`: whole numbers, every row once, in order; `time_ns` `[rows]`: the median of its repeats.
+    """`keys` `[rows, columns]`: whole numbers, every row once, in order; `time_ns` `[rows]`: of the fastest of its kernels, the
+    median of that kernel's repeats.
 
     `repeats` counts the rows that were measured more than once, `dropped` those whose time was no positive number.
     """
@@ -80,28 +87,39 @@ def _read(path: Path, columns: tuple[str, ...], where: Where) -> tuple[NDArray[n
     file = pq.ParquetFile(path)
     here = set(file.schema_arrow.names)
     if any(c not in here and ABSENT.get(c) != v for c, v in where):
-        return np.zeros((0, len(columns)), dtype=np.int64), np.zeros(0)
+        return np.zeros((0, len(columns) + 1), dtype=np.int64), np.zeros(0)
     conditions = [(c, v) for c, v in where if c in here]
-    needed = [*(c for c in columns if c in here), "latency", *(c for c, _ in conditions)]
+    needed = [*(c for c in columns if c in here), "latency", KERNEL, *(c for c, _ in conditions)]
     table = file.read(columns=list(dict.fromkeys(needed)))
     for column, value in conditions:
         table = table.filter(pc.equal(table[column], value))
+    table = table.filter(pc.invert(pc.match_substring(table[KERNEL], NOT_GATED)))
     rows = table.num_rows
     keys = [
         table[c].to_numpy().astype(np.int64) if c in here else np.full(rows, ABSENT[c], dtype=np.int64) for c in columns
     ]
-    return np.stack(keys, axis=1), table["latency"].to_numpy().astype(float)
+    kernels = table[KERNEL].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
+    return np.stack([*keys, kernels], axis=1), table["latency"].to_numpy().astype(float)
 
 
 def _clean(columns: tuple[str, ...], keys: NDArray[np.int64], latency: Array, unit_ns: float) -> Slice:
+    """`keys` with a last column that tells kernels apart."""
     good = np.isfinite(latency) & (latency > 0)
-    rows, group = np.unique(keys[good], axis=0, return_inverse=True)
-    group, times = group.ravel(), latency[good] * unit_ns
-    order = np.lexsort((times, group))
-    starts = np.searchsorted(group[order], np.arange(len(rows)))
-    counts = np.bincount(group, minlength=len(rows))
+    each, counts, times = _medians(keys[good], latency[good] * unit_ns)
+    rows, place = np.unique(each[:, :-1], axis=0, return_inverse=True)
+    fastest = np.full(len(rows), np.inf)
+    np.minimum.at(fastest, place.ravel(), times)
+    return Slice(columns, rows, fastest, int((counts > 1).sum()), int((~good).sum()))
+
+
+def _medians(keys: NDArray[np.int64], times: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+    """Every row once, how often it stood there, and the median of its times."""
+    rows, group = np.unique(keys, axis=0, return_inverse=True)
+    order = np.lexsort((times, group.ravel()))
+    counts = np.bincount(group.ravel(), minlength=len(rows))
+    starts = counts.cumsum() - counts
     low, high = (times[order][starts + shift] for shift in ((counts - 1) // 2, counts // 2))
-    return Slice(columns, rows, (low + high) / 2, int((counts > 1).sum()), int((~good).sum()))
+    return rows, counts, (low + high) / 2
 
 
 def _folder() -> Path | None:
