@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from moec.compiler.batch import Load
-from moec.compiler.costs.base import EXTRAPOLATED, LEVELS, Beyond, Estimate, Evidence
+from moec.compiler.costs.base import EXTRAPOLATED, LEVELS, Beyond
 from moec.compiler.graph import Compute
 from moec.compiler.kernels import Array
 from moec.compiler.lower.instantiate import lanes_of
@@ -111,7 +111,7 @@ class Tally:
         if not isinstance(work, Compute):
             return
         work_done = work.cost.time_ns > 0
-        evidence = evidence_of(work.cost)
+        evidence = work.cost.evidence
         levels = np.broadcast_to(evidence.level, work_done.shape)[work_done]
         counts = np.bincount(levels, minlength=len(LEVELS)) * weight
         self.counts[template.name] = self.counts.get(template.name, 0) + counts
@@ -133,11 +133,6 @@ class Tally:
 
 
 _FIELDS = tuple(Load.__slots__)
-
-
-def evidence_of(cost: Estimate) -> Evidence:
-    """The evidence of an estimate, of one level throughout where the cost model gives no more."""
-    return cost.evidence or Evidence(np.asarray(LEVELS.index(cost.source)))
 
 
 def worst(level: Array, work: Array) -> str:
