@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,7 +19,7 @@ CHUNK = 1024
 """Iterations that are looked at together."""
 
 SHOWN = 4
-"""Ops that a warning lists."""
+"""Ops that a warning names for each bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Excess:
 
     def __str__(self) -> str:
         way = "down to" if self.below else "up to"
-        return f"{self.axis} {way} {self.used:,.0f}, measured {way} {self.limit:,.0f}, {self.times:,} times"
+        return f"{self.axis} {way} {self.used:,.0f}, measured {way} {self.limit:,.0f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,18 +143,33 @@ def worst(level: Array, work: Array) -> str:
 
 def extrapolations(evidence: Mapping[str, OpEvidence], span: Span | None) -> list[Diagnostic]:
     """A warning that says which ops went beyond what was measured, how often and how far; none when none did."""
-    found = []
+    passed: dict[tuple[str, float, bool], list[tuple[str, Excess]]] = {}
+    corners: list[str] = []
     for op, e in evidence.items():
-        times, total = e.counts.get(LEVELS[EXTRAPOLATED], 0), sum(e.counts.values())
-        if times:
-            bounds = "; ".join(map(str, e.beyond))
-            found.append(f"`{op}`: {times:,} of {total:,} times" + (f" ({bounds})" if bounds else ""))
-    if not found:
+        for x in e.beyond:
+            passed.setdefault((x.axis, x.limit, x.below), []).append((op, x))
+        if e.counts.get(LEVELS[EXTRAPOLATED]) and not e.beyond:
+            corners.append(op)
+    parts = [_excess(found, evidence) for found in passed.values()]
+    parts += [f"between counts that were not measured together ({_listed(corners)})"] * bool(corners)
+    if not parts:
         return []
-    more = f"; and {len(found) - SHOWN} ops more" if len(found) > SHOWN else ""
-    title = f"times were extrapolated beyond the measurements: {', '.join(found[:SHOWN])}{more}"
+    title = f"times were extrapolated: {'; '.join(parts)}"
     help = "`manifest.json` lists every op under `evidence`; measure further, or take `costs = roofline()`"
     return [Diagnostic("M451", title, span, "measured here", help=help, severity="warning")]
+
+
+def _excess(found: Sequence[tuple[str, Excess]], evidence: Mapping[str, OpEvidence]) -> str:
+    """One bound, and the ops that passed it."""
+    ops, excesses = zip(*found, strict=True)
+    farthest = (min if excesses[0].below else max)(excesses, key=lambda x: x.used)
+    times, kernels = sum(x.times for x in excesses), sum(sum(evidence[op].counts.values()) for op in ops)
+    return f"{farthest} ({_listed(ops)}: {times:,} of {kernels:,} kernels)"
+
+
+def _listed(ops: Sequence[str]) -> str:
+    shown = ", ".join(f"`{op}`" for op in ops[:SHOWN])
+    return shown + (f" and {len(ops) - SHOWN} more ops" if len(ops) > SHOWN else "")
 
 
 def _first(values: Array, steps: int) -> Array:
