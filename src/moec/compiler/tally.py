@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from moec.compiler.batch import Load
-from moec.compiler.costs.base import EXTRAPOLATED, LEVELS, Beyond, Estimate, Evidence
+from moec.compiler.costs.base import EXTRAPOLATED, LEVELS, Beyond
 from moec.compiler.graph import Compute
 from moec.compiler.kernels import Array
 from moec.compiler.lower.instantiate import lanes_of
@@ -19,7 +19,7 @@ CHUNK = 1024
 """Iterations that are looked at together."""
 
 SHOWN = 4
-"""Ops that a warning lists."""
+"""Ops that a warning names for each bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Excess:
 
     def __str__(self) -> str:
         way = "down to" if self.below else "up to"
-        return f"{self.axis} {way} {self.used:,.0f}, measured {way} {self.limit:,.0f}, {self.times:,} times"
+        return f"{self.axis} {way} {self.used:,.0f}, measured {way} {self.limit:,.0f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Tally:
         if not isinstance(work, Compute):
             return
         work_done = work.cost.time_ns > 0
-        evidence = evidence_of(work.cost)
+        evidence = work.cost.evidence
         levels = np.broadcast_to(evidence.level, work_done.shape)[work_done]
         counts = np.bincount(levels, minlength=len(LEVELS)) * weight
         self.counts[template.name] = self.counts.get(template.name, 0) + counts
@@ -135,11 +135,6 @@ class Tally:
 _FIELDS = tuple(Load.__slots__)
 
 
-def evidence_of(cost: Estimate) -> Evidence:
-    """The evidence of an estimate, of one level throughout where the cost model gives no more."""
-    return cost.evidence or Evidence(np.asarray(LEVELS.index(cost.source)))
-
-
 def worst(level: Array, work: Array) -> str:
     """The least founded of the levels where there is work (of all, if there is none)."""
     shown = np.broadcast_to(level, work.shape)[work] if work.any() else np.asarray(level)
@@ -148,18 +143,33 @@ def worst(level: Array, work: Array) -> str:
 
 def extrapolations(evidence: Mapping[str, OpEvidence], span: Span | None) -> list[Diagnostic]:
     """A warning that says which ops went beyond what was measured, how often and how far; none when none did."""
-    found = []
+    passed: dict[tuple[str, float, bool], list[tuple[str, Excess]]] = {}
+    corners: list[str] = []
     for op, e in evidence.items():
-        times, total = e.counts.get(LEVELS[EXTRAPOLATED], 0), sum(e.counts.values())
-        if times:
-            bounds = "; ".join(map(str, e.beyond))
-            found.append(f"`{op}`: {times:,} of {total:,} times" + (f" ({bounds})" if bounds else ""))
-    if not found:
+        for x in e.beyond:
+            passed.setdefault((x.axis, x.limit, x.below), []).append((op, x))
+        if e.counts.get(LEVELS[EXTRAPOLATED]) and not e.beyond:
+            corners.append(op)
+    parts = [_excess(found, evidence) for found in passed.values()]
+    parts += [f"between counts that were not measured together ({_listed(corners)})"] * bool(corners)
+    if not parts:
         return []
-    more = f"; and {len(found) - SHOWN} ops more" if len(found) > SHOWN else ""
-    title = f"times were extrapolated beyond the measurements: {', '.join(found[:SHOWN])}{more}"
+    title = f"times were extrapolated: {'; '.join(parts)}"
     help = "`manifest.json` lists every op under `evidence`; measure further, or take `costs = roofline()`"
     return [Diagnostic("M451", title, span, "measured here", help=help, severity="warning")]
+
+
+def _excess(found: Sequence[tuple[str, Excess]], evidence: Mapping[str, OpEvidence]) -> str:
+    """One bound, and the ops that passed it."""
+    ops, excesses = zip(*found, strict=True)
+    farthest = (min if excesses[0].below else max)(excesses, key=lambda x: x.used)
+    times, kernels = sum(x.times for x in excesses), sum(sum(evidence[op].counts.values()) for op in ops)
+    return f"{farthest} ({_listed(ops)}: {times:,} of {kernels:,} kernels)"
+
+
+def _listed(ops: Sequence[str]) -> str:
+    shown = ", ".join(f"`{op}`" for op in ops[:SHOWN])
+    return shown + (f" and {len(ops) - SHOWN} more ops" if len(ops) > SHOWN else "")
 
 
 def _first(values: Array, steps: int) -> Array:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from moec.compiler.kernels import Array
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Place:
+class Place(NamedTuple):
     """Values on an axis: the time is `(1 − share) · t[low] + share · t[high]`. `share` is over 1 beyond the last point."""
 
     low: Array
@@ -25,13 +24,17 @@ def place_on(points: Array, values: Array) -> Place:
     does: neighbours on a fine grid differ by noise more than by slope.
     """
     last = len(points) - 1
-    high = np.clip(np.searchsorted(points, values, side="left"), 1, last) if last else np.zeros(np.shape(values), int)
-    beyond = values > points[-1]
-    low = np.where(beyond, half_of(points), np.maximum(high - 1, 0))
-    start, stop = points[low], points[high]
-    share = np.where(
-        stop > start, (np.maximum(values, points[0]) - start) / np.where(stop > start, stop - start, 1), 0.0
-    )
+    high = np.searchsorted(points, values)
+    if not last:
+        none = np.zeros_like(high)
+        return Place(none, none, np.zeros(np.shape(values)))
+    high = np.minimum(np.maximum(high, 1), last)
+    low = high - 1
+    top = points[last]
+    if np.max(values, initial=0.0) > top:
+        low = np.where(values > top, half_of(points), low)
+    start = points[low]
+    share = (np.maximum(values, points[0]) - start) / (points[high] - start)
     return Place(low, high, share)
 
 
@@ -42,7 +45,7 @@ def half_of(points: Array) -> int:
 
 def on_point(points: Array, values: Array) -> Array:
     """Whether each value is one of the points."""
-    index = np.clip(np.searchsorted(points, values), 0, len(points) - 1)
+    index = np.minimum(np.searchsorted(points, values), len(points) - 1)
     hit: Array = points[index] == values
     return hit
 

@@ -56,24 +56,39 @@ class Grid:
 
     def at(self, p: Point) -> Array:
         """The times, linear along every axis; 0 where there is neither a prompt nor a decode token."""
-        places = self._places(p)
-        strides = np.array(self.times.strides) // self.times.itemsize
-        index: Array = np.zeros(1, dtype=np.int64)
-        for i, (place, stride) in enumerate(zip(places, strides, strict=True)):
-            pair = np.stack(np.broadcast_arrays(place.low, place.high, place.share)[:2]).astype(np.int64) * stride
-            index = index + pair.reshape((1,) * i + (2,) + (1,) * (3 - i) + pair.shape[1:])
+        if not p.chunk.any():
+            return self._decodes(p)
+        chunk, cached, decodes, context = self._places(p)
+        rows, columns = len(self.cached), len(self.context)
+        first = _corners(chunk, rows) + _corners(cached, 1)[:, None]
+        second = _corners(decodes, columns) + _corners(context, 1)[:, None]
+        shape = (2, 2, 2, 2, *np.broadcast_shapes(first.shape[2:], second.shape[2:]))
+        index = np.broadcast_to(first[:, :, None, None] * (len(self.decodes) * columns) + second, shape)
         found: Array = self.times.ravel()[index]
-        for place in places:
+        for place in (cached, chunk, context, decodes):
             found = found[0] + place.share * (found[1] - found[0])
         return np.where((p.chunk > 0) | (p.decodes > 0), found, 0.0)
+
+    def _decodes(self, p: Point) -> Array:
+        """As `at`, without a prompt anywhere."""
+        decodes, context = _counted(self.decodes, p.decodes), self._context(p)
+        index = _corners(decodes, len(self.context)) + _corners(context, 1)[:, None]
+        found: Array = self.times[0, 0].ravel()[index]
+        found = found[0] + context.share * (found[1] - found[0])
+        found = found[0] + decodes.share * (found[1] - found[0])
+        return found
 
     def _places(self, p: Point) -> tuple[Place, Place, Place, Place]:
         return (
             _counted(self.chunk, p.chunk),
             place_on(self.cached, np.where(p.chunk > 0, p.cached, 0)),
             _counted(self.decodes, p.decodes),
-            _counted(self.context, np.where(p.decodes > 0, np.maximum(p.context, 1), 0)),
+            self._context(p),
         )
+
+    def _context(self, p: Point) -> Place:
+        """A decode token has something to attend to: at least the least context measured."""
+        return _counted(self.context, np.where(p.decodes > 0, np.maximum(p.context, 1), 0))
 
     def measured(self, p: Point) -> Array:
         """Whether each batch is a measured cell."""
@@ -103,9 +118,15 @@ def _counted(points: Array, counts: Array) -> Place:
     """As `place_on`, with 0 apart: half a chunk is not halfway to no prompt."""
     if points[0] != 0:
         return place_on(points, counts)
-    place = place_on(points[1:], counts)
-    none = counts <= 0
-    return Place(np.where(none, 0, place.low + 1), np.where(none, 0, place.high + 1), np.where(none, 0.0, place.share))
+    low, high, share = place_on(points[1:], counts)
+    some = counts > 0
+    return Place(np.where(some, low + 1, 0), np.where(some, high + 1, 0), np.where(some, share, 0.0))
+
+
+def _corners(place: Place, stride: int) -> Array:
+    """`[2, …]`: the offsets of the two points."""
+    corners: Array = np.array((place.low, place.high)) * stride
+    return corners
 
 
 def _spread(times: Array, known: Array) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
-from moec.compiler.costs.base import BOUNDS, LEVELS, Estimate, Evidence
+from moec.compiler.costs.base import BOUNDS, MIXED, Estimate, Evidence
 from moec.compiler.costs.profile.attention import MeasuredAttention
 from moec.compiler.costs.profile.bundle import Bundle, find
 from moec.compiler.costs.profile.layers import ATTENTION, EXPERTS, Calls, wanted
@@ -47,7 +48,7 @@ class Profile:
                 return self._layers(kernel, device, self.calls[role], np.asarray(rows, dtype=float))
             case Attention() if role == ATTENTION and self.attention is not None:
                 time, batch = self.attention.time_ns(kernel)
-                return _estimate(kernel, device, time, self.attention.evidence(batch))
+                return _estimate(kernel, device, time, partial(self.attention.evidence, batch))
             case ExpertFfn() if role == EXPERTS and self.model is not None:
                 return self._experts(kernel, device, self.model)
             case _:
@@ -57,8 +58,8 @@ class Profile:
         time: Array = np.zeros(())
         for layer, times in calls:
             time = time + times * self.tables.layers[layer].at(counts)
-        evidence = self.tables.layers[calls[0][0]].evidence(counts)
-        return _estimate(kernel, device, np.where(counts > 0, time, 0.0), evidence)
+        grade = partial(self.tables.layers[calls[0][0]].evidence, counts)
+        return _estimate(kernel, device, np.where(counts > 0, time, 0.0), grade)
 
     def _experts(self, kernel: ExpertFfn, device: Device, model: Model) -> Estimate:
         """The measured block without the small kernels that it holds besides, which are ops of their own.
@@ -71,10 +72,10 @@ class Profile:
         block = self.tables.experts.at(tokens, active)
         small = sum(self.rest.estimate(part, device).time_ns for part in small_kernels(model, model.moe, tokens))
         time = np.where(rows > 0, np.maximum(block - small, LEAST * block), 0.0)
-        return _estimate(kernel, device, time, self.tables.experts.evidence(tokens, active))
+        return _estimate(kernel, device, time, partial(self.tables.experts.evidence, tokens, active))
 
 
-def _estimate(kernel: Kernel, device: Device, time: Array, evidence: Evidence) -> Estimate:
+def _estimate(kernel: Kernel, device: Device, time: Array, grade: Callable[[], Evidence]) -> Estimate:
     """Bound by the larger of arithmetic and traffic at the device's peaks, or by neither if both are under half the time."""
     memory = kernel.bytes / device.bandwidth * 1e9
     weights = kernel.weights if isinstance(kernel, Gemm | ExpertFfn) else "bf16"
@@ -82,8 +83,7 @@ def _estimate(kernel: Kernel, device: Device, time: Array, evidence: Evidence) -
     compute = kernel.flops / rate_of(device, weights, activations).flops
     larger = np.where(compute > memory, BOUNDS.index("compute"), BOUNDS.index("memory"))
     bound = np.where(np.maximum(compute, memory) < time / 2, BOUNDS.index("latency"), larger)
-    shown = np.broadcast_to(evidence.level, time.shape)[time > 0]
-    return Estimate(time, bound, LEVELS[int(shown.max(initial=0))], evidence)
+    return Estimate(time, bound, MIXED, grade)
 
 
 def make(experiment: Experiment) -> tuple[Profile | None, list[Diagnostic]]:

@@ -47,7 +47,7 @@ class Plane:
         )
         times = low * (1 - row.share) + high * row.share
         few = active < self.active[0]
-        return self._fewer(times, row.low, active) if few.any() else np.maximum(times, self.times.min() * 0.1)
+        return self._fewer(times, row.high, active) if few.any() else np.maximum(times, self.times.min() * 0.1)
 
     def _fewer(self, times: Array, row: Array, active: Array) -> Array:
         """`times` with those of fewer experts than measured brought down."""

@@ -36,7 +36,7 @@ def recall(key: str) -> Tables | None:
     if path is None or not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             tables = unpack({name: arrays[name] for name in arrays.files})
         os.utime(path)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
