@@ -30,8 +30,6 @@ MODELS = {
     "nvidia/DeepSeek-R1-NVFP4": DEEPSEEK,
     "nvidia/DeepSeek-V3.1-NVFP4": DEEPSEEK,
 }
-import os
-TOKENS=os.environ.get("TOK","balanced")
 UNLIKE = {
     "Qwen/Qwen3.5-397B-A17B": "linear attention in three layers of four",
     "zhipuai/GLM-5": "sparse attention over an index of its own",
@@ -49,38 +47,38 @@ def is_mixture(row: Row) -> bool:
 
 
 def obstacle(row: Row) -> str | None:
-    """Why the row cannot be replayed, in one line; None when it can."""
+    """Why the row cannot be replayed, in one line that begins with a word for the kind of reason; None when it can."""
     if row.model in UNLIKE:
-        return f"not expressible: {UNLIKE[row.model]}"
+        return f"model: {UNLIKE[row.model]}"
     if row.model not in MODELS:
-        return "the model is not in moec's library"
+        return "model: not in moec's library"
     if row.gpu not in NODES:
-        return "the GPU is not in moec's library, or its rows span nodes"
+        return f"device: {row.gpu} is not among the GPUs that are compared"
     if row.precision not in MODELS[row.model].weights:
-        return f"no such weights: {row.precision or 'none told'}"
+        return f"model: no such weights, {row.precision or 'none told'}"
     return _about_plan(row)
 
 
 def _about_plan(row: Row) -> str | None:
     ranks, experts = row.tp * row.dp, max(row.expert_tp, 1) * max(row.ep, 1)
     if not row.expert_tp and not row.ep:
-        return "the plan of the experts is not told"
+        return "plan: that of the experts is not told"
     if row.tp > 1 and row.dp == row.tp and row.ep == row.tp**2:
         # the dumps' flag for attention DP: the script ran either DP or TP on `tp` GPUs, and the label fits neither
-        return "the labels are ambiguous: attention DP inside or instead of TP"
+        return "plan: ambiguous labels, attention DP inside or instead of TP"
     if ranks != experts:
-        return f"the labels contradict each other: attention on {ranks} GPUs, experts on {experts}"
+        return f"plan: labels that contradict each other, attention on {ranks} GPUs, experts on {experts}"
     if ranks > PER_NODE:
-        return f"{ranks} GPUs: more than one node, whose network is not told"
+        return f"plan: {ranks} GPUs span nodes, whose network is not told"
     if row.expert_tp > 1 and row.ep > 1:
-        return "experts split both ways were not measured"
+        return "plan: experts split both ways were not measured"
     if row.pp > 1:
-        return "pipeline stages"
+        return "plan: pipeline stages"
     return None
 
 
-def specification(row: Row, per_slot: int, uneven: bool) -> str:
-    """The row as a `.moe` text: `per_slot` requests for each one in flight, of uneven lengths where the benchmark drew them so."""
+def specification(row: Row, waves: int, tokens: str = "balanced") -> str:
+    """The row as a `.moe` text, with `waves` requests for each one in flight."""
     recipe, served = recipe_of(row), MODELS[row.model]
     dense, experts = served.weights[row.precision]
     return dedent(f"""\
@@ -103,10 +101,10 @@ def specification(row: Row, per_slot: int, uneven: bool) -> str:
             kv_cache {{ memory = {recipe.memory}, block = {recipe.block}, prefix_caching = false }}
           }}
           workload {{
-            requests = lengths(input: {_length(row.isl, uneven)}, output: {_length(row.osl, uneven)}, count: {per_slot * row.concurrency})
+            requests = lengths(input: {_length(row.isl)}, output: {_length(row.osl)}, count: {waves * row.concurrency})
             arrivals = closed_loop(concurrency: {row.concurrency})
           }}
-          costs = silicon(engine: {row.engine}, mxfp4: {recipe.mxfp4}, tokens: {TOKENS})
+          costs = silicon(engine: {row.engine}, mxfp4: {recipe.mxfp4}, tokens: {tokens})
         }}
         """)
 
@@ -117,5 +115,5 @@ def _experts(row: Row) -> str:
     return f"ep = {row.ep}" if row.ep > 1 else "ep = 1, shard = tensor" + (f", tp = {row.tp * row.dp}")
 
 
-def _length(nominal: int, uneven: bool) -> str:
-    return f"uniform(low: {int(nominal * SHORTEST)}, high: {nominal})" if uneven else str(nominal)
+def _length(nominal: int) -> str:
+    return f"uniform(low: {int(nominal * SHORTEST)}, high: {nominal})"

@@ -7,7 +7,7 @@ from typing import assert_never
 
 import numpy as np
 
-from moec.compiler.costs.base import EXTRAPOLATED, INTERPOLATED, LEVELS, MODELLED, Estimate, Evidence
+from moec.compiler.costs.base import EXTRAPOLATED, INTERPOLATED, MIXED, Estimate, Evidence
 from moec.compiler.costs.roofline import Roofline
 from moec.compiler.costs.silicon.attentions import Attentions, Times
 from moec.compiler.costs.silicon.latents import Latents
@@ -17,7 +17,6 @@ from moec.compiler.costs.silicon.package import EXTRA, READ, SHEETS, devices, in
 from moec.compiler.costs.silicon.products import Products
 from moec.compiler.kernels import Array, Attention, Elementwise, ExpertFfn, Gemm, Kernel
 from moec.compiler.layout import layout_of
-from moec.compiler.tally import worst
 from moec.dsl.diagnostics import Diagnostic
 from moec.dsl.schema import Compute, Device, Experiment, Gqa, Mla, Moe, SiliconCosts
 
@@ -52,14 +51,14 @@ class Silicon:
         model = self._roofline.estimate(kernel, device, role)
         found = self._measured(kernel, role) if device == self._device else None
         if found is None:
-            return Estimate(model.time_ns, model.bound, LEVELS[MODELLED], Evidence(np.asarray(MODELLED)))
+            return model
         work = np.asarray(model.time_ns) > 0
         time, level = found
         if self._measured_device != device:
             there = np.asarray(self._roofline.estimate(kernel, self._measured_device, role).time_ns)
             time = time * np.where(work, model.time_ns / np.where(work, there, 1.0), 1.0)
             level = np.maximum(level, EXTRAPOLATED)
-        return Estimate(np.where(work, time, 0.0), model.bound, worst(level, work), Evidence(level))
+        return Estimate(np.where(work, time, 0.0), model.bound, MIXED, lambda: Evidence(level))
 
     def _measured(self, kernel: Kernel, role: str) -> Times | None:
         match kernel:
@@ -119,7 +118,7 @@ def library_of(experiment: Experiment) -> tuple[Library | None, list[Diagnostic]
     if root is None:
         title = "the kernel tables of `silicon` are not installed"
         help = f"`pip install '{EXTRA}'`, or take `costs = roofline()`"
-        return None, [Diagnostic("M461", title, span, "needs the package aiconfigurator-core", help=help)]
+        return None, [Diagnostic("M661", title, span, "needs the package aiconfigurator-core", help=help)]
     found = _about_version(experiment)
     if device.silicon is None:
         title = "the device names no kernel tables, so all times are modelled"

@@ -15,6 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from moec.cache import cache_directory
 from moec.compiler.kernels import Array
 
 LAYOUT = "2"
@@ -68,7 +69,7 @@ def read_slice(path: Path, columns: tuple[str, ...], where: Where = (), unit_ns:
     """
     content = path.read_bytes()
     name = hashlib.sha256(content + repr((LAYOUT, columns, where, unit_ns)).encode()).hexdigest()[:24]
-    stored = _folder()
+    stored = cache_directory()
     cached = stored / f"silicon-{name}.npz" if stored else None
     if cached is not None and cached.exists():
         found = _load(cached, columns)
@@ -120,16 +121,6 @@ def _medians(keys: NDArray[np.int64], times: Array) -> tuple[NDArray[np.int64], 
     starts = counts.cumsum() - counts
     low, high = (times[order][starts + shift] for shift in ((counts - 1) // 2, counts // 2))
     return rows, counts, (low + high) / 2
-
-
-def _folder() -> Path | None:
-    """The user's own cache directory for moec; None when there is no place to write."""
-    try:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "moec"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except (OSError, RuntimeError):  # RuntimeError: there is no home
-        return None
-    return folder if os.access(folder, os.W_OK) else None
 
 
 def _load(path: Path, columns: tuple[str, ...]) -> Slice | None:

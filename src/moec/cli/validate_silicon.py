@@ -1,0 +1,94 @@
+"""`moec validate silicon`: measured serving runs replayed with `costs = silicon(…)`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from moec.cli.console import FINE, fail, note, say, say_json
+from moec.dsl.diagnostics import Diagnostic, Report
+
+if TYPE_CHECKING:
+    from moec.validation.silicon.study import Progress
+
+KEEP_WAVES = 4
+"""Requests for each one in flight that are enough: ten give the same means to 1 % (docs/silicon.md)."""
+
+
+def validate_silicon(
+    *,
+    gpus: Sequence[str],
+    models: Sequence[str],
+    engines: Sequence[str],
+    limit: int | None,
+    waves: int,
+    tokens: str,
+    jobs: int | None,
+    output: Path | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Compare, print, write; the exit code."""
+    from moec.report.folder import check_target, write_folder
+    from moec.report.style import as_text
+    from moec.validation.silicon.files import study_files, summary
+    from moec.validation.silicon.study import study
+    from moec.validation.silicon.tables import study_report
+
+    rows, problems = _rows(gpus, models, engines)
+    if output is not None:
+        problems += check_target(output, force=force)
+    if problems:
+        return fail(Report(tuple(problems)), as_json=as_json)
+    workers = jobs or os.cpu_count() or 1
+    with _bar(quiet=quiet or as_json) as progress:
+        found = study(rows, waves=waves, limit=limit, jobs=workers, tokens=tokens, progress=progress)
+    figures = summary(found, {"waves": waves, "tokens": tokens})
+    if output is not None and (problems := write_folder(output, study_files(found, figures), force=force)):
+        return fail(Report(tuple(problems)), as_json=as_json)
+    if as_json:
+        say_json(figures)
+    elif not quiet:
+        say(as_text(study_report(found)))
+    if output is not None and not as_json:
+        note(f"results in {output}")
+    return FINE
+
+
+def _rows(gpus, models, engines):  # type: ignore[no-untyped-def]
+    from moec.compiler.costs.silicon.package import EXTRA, systems
+    from moec.validation.silicon.rows import read_rows
+    from moec.validation.silicon.study import chosen
+
+    root = systems()
+    if root is None:
+        title = "the measurements of `silicon` are not installed"
+        return [], [Diagnostic("M661", title, help=f"`pip install '{EXTRA}'`")]
+    everything = read_rows(root)
+    rows = chosen(everything, gpus, models, engines)
+    if rows:
+        return rows, []
+    known = sorted({row.gpu for row in chosen(everything, (), (), ())}), sorted({row.model for row in chosen(everything, (), (), ())})
+    help = f"GPUs: {', '.join(known[0])}; models: {', '.join(known[1])}"
+    return [], [Diagnostic("M090", "no measured row fits this choice", help=help)]
+
+
+@contextmanager
+def _bar(*, quiet: bool) -> Iterator[Progress]:
+    """A count of rows on stderr, where somebody watches."""
+    import sys
+
+    shown = not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    def show(done: int, total: int) -> None:
+        if shown:
+            sys.stderr.write(f"\r{done:,} of {total:,} rows")
+            sys.stderr.flush()
+
+    yield show
+    if shown:
+        sys.stderr.write("\r\x1b[K")
