@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,8 @@ from moec.cli.console import FINE, fail, note, say, say_json
 from moec.dsl.diagnostics import Diagnostic, Report
 
 if TYPE_CHECKING:
+    from moec.validation.silicon.rows import Row
     from moec.validation.silicon.study import Progress
-
-KEEP_WAVES = 4
-"""Requests for each one in flight that are enough: ten give the same means to 1 % (docs/silicon.md)."""
 
 
 def validate_silicon(
@@ -59,7 +58,7 @@ def validate_silicon(
     return FINE
 
 
-def _rows(gpus, models, engines):  # type: ignore[no-untyped-def]
+def _rows(gpus: Sequence[str], models: Sequence[str], engines: Sequence[str]) -> tuple[list[Row], list[Diagnostic]]:
     from moec.compiler.costs.silicon.package import EXTRA, systems
     from moec.validation.silicon.rows import read_rows
     from moec.validation.silicon.study import chosen
@@ -72,16 +71,17 @@ def _rows(gpus, models, engines):  # type: ignore[no-untyped-def]
     rows = chosen(everything, gpus, models, engines)
     if rows:
         return rows, []
-    known = sorted({row.gpu for row in chosen(everything, (), (), ())}), sorted({row.model for row in chosen(everything, (), (), ())})
-    help = f"GPUs: {', '.join(known[0])}; models: {', '.join(known[1])}"
+    mixtures = chosen(everything, (), (), ())
+    there = (sorted({getattr(row, name) for row in mixtures}) for name in ("gpu", "engine", "model"))
+    help = "; ".join(
+        f"{what}: {', '.join(names)}" for what, names in zip(("GPUs", "engines", "models"), there, strict=True)
+    )
     return [], [Diagnostic("M090", "no measured row fits this choice", help=help)]
 
 
 @contextmanager
 def _bar(*, quiet: bool) -> Iterator[Progress]:
     """A count of rows on stderr, where somebody watches."""
-    import sys
-
     shown = not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     def show(done: int, total: int) -> None:

@@ -7,7 +7,6 @@ from typing import Literal
 
 from moec.dsl.schema.fields import Bytes, BytesPerSecond, Flops, Seconds, Watts, spec
 
-
 Silicon = Literal[
     "a100_sxm", "b200_sxm", "b300_sxm", "b60", "gb200", "gb300", "h100_sxm", "h200_sxm", "l40s", "rtx_pro_6000_server",
 ]  # fmt: skip

@@ -46,9 +46,7 @@ RECIPES: dict[tuple[str, str, str, str], Recipe] = {
     ("vllm", "MiniMaxAI/MiniMax-M2.5", "b200_sxm", "fp8"): replace(
         VLLM, budget=-2, kv_cache="fp8", block=32, largest_graph=2048
     ),
-    ("vllm", "MiniMaxAI/MiniMax-M2.5", "b200_sxm", "fp4"): replace(
-        VLLM, budget=-2, kv_cache="fp8", largest_graph=2048
-    ),
+    ("vllm", "MiniMaxAI/MiniMax-M2.5", "b200_sxm", "fp4"): replace(VLLM, budget=-2, kv_cache="fp8", largest_graph=2048),
     ("vllm", "MiniMaxAI/MiniMax-M2.5", "h100_sxm", "fp8"): replace(VLLM, sequences=256),
     ("vllm", "MiniMaxAI/MiniMax-M2.5", "h200_sxm", "fp8"): replace(VLLM, memory=0.95),
     ("vllm", "moonshotai/Kimi-K2.5", "b200_sxm", "fp4"): replace(

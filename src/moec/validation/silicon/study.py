@@ -38,7 +38,9 @@ def study(
     taken = {row.id for row in _evenly(ready, limit)}
     skipped = {row.id: "limit: not replayed this time" for row in ready if row.id not in taken}
     done = {}
-    for found in _replayed([row for row in ready if row.id in taken], partial(replay, waves=waves, tokens=tokens), jobs):
+    for found in _replayed(
+        [row for row in ready if row.id in taken], partial(replay, waves=waves, tokens=tokens), jobs
+    ):
         done[found.row.id] = found
         progress(len(done), len(taken))
     return [

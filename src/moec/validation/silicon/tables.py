@@ -34,9 +34,7 @@ def study_report(found: Sequence[Replayed]) -> RenderableType:
 
 
 def _scores(title: str, rows: Sequence[Score]) -> Table:
-    table = plain_table(
-        title, "rows", "TPOT median", "mean", "p90", "bias", "TTFT median", "mean", "rank", "lowest"
-    )
+    table = plain_table(title, "rows", "TPOT median", "mean", "p90", "bias", "TTFT median", "mean", "rank", "lowest")
     for s in rows:
         table.add_row(
             " · ".join(part.rpartition("/")[2] for part in s.name), f"{s.compared}",

@@ -34,7 +34,10 @@ class Attentions:
         Chunks and decode tokens share one launch: the least that a decode step takes is taken off a batch that has both.
         """
         window = (self._window or 0) if windowed else 0
-        steps, prompts = self._planes("generation", _heads(kernel), window), self._planes("context", _heads(kernel), window)
+        steps, prompts = (
+            self._planes("generation", _heads(kernel), window),
+            self._planes("context", _heads(kernel), window),
+        )
         if steps is None or prompts is None:
             return None
         decode, how_decode = self._decodes(steps, kernel)

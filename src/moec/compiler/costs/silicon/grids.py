@@ -94,7 +94,9 @@ def _filled(x: Array, y: Array, values: Array) -> Array:
             inner = ~have & (np.arange(len(row)) > first) & (np.arange(len(row)) < last)
             row[inner] = np.interp(y[inner], y[have], row[have])
             for j in range(last + 1, len(row)):
-                step = (out[i - 1, j] - out[i - 1, j - 1]) * (x[i] / x[i - 1]) if i else row[j - 1] * (y[j] / y[j - 1] - 1)
+                step = (
+                    (out[i - 1, j] - out[i - 1, j - 1]) * (x[i] / x[i - 1]) if i else row[j - 1] * (y[j] / y[j - 1] - 1)
+                )
                 row[j] = row[j - 1] + max(step, 0.0)
         else:
             row[:] = out[i - 1] * (x[i] / x[i - 1])

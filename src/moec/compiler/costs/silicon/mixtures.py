@@ -100,12 +100,10 @@ class Mixtures:
         return float(far) + 1e-6 * abs(np.log(group.ep / self._shape.ep)) if far < np.log(4.5) else float("inf")
 
     def _along(self, group: Group, curve: Line, kernel: ExpertFfn) -> tuple[Array, Array]:
-        rows, active = np.broadcast_arrays(
-            np.asarray(kernel.rows, dtype=float), np.asarray(kernel.active, dtype=float)
-        )
+        rows, active = np.broadcast_arrays(np.asarray(kernel.rows, dtype=float), np.asarray(kernel.active, dtype=float))
         per_token, full = group.top_k / group.ep, group.experts / group.top_k
         exact = group.width == kernel.intermediate and group.held == self._shape.experts / self._shape.ep
-        scale, touched = 1.0, active
+        scale, touched = np.ones(()), active
         if not exact:  # as many rows, and the same share of the experts
             touched = active * (group.held * self._shape.ep / self._shape.experts)
             scale = self._moved(group, kernel, rows, active, touched)
@@ -127,7 +125,13 @@ class Mixtures:
         return np.where(measured > 0, here / np.where(measured > 0, measured, 1.0), 1.0)
 
     def _curves_of(self, name: str, engine: str) -> dict[Group, Line]:
-        found = replace(self._library, engine=engine).rows("moe", "moe", COLUMNS, ("moe_dtype", name), ("distribution", "power_law_1.2" if self._shape.skewed else "balanced"))
+        found = replace(self._library, engine=engine).rows(
+            "moe",
+            "moe",
+            COLUMNS,
+            ("moe_dtype", name),
+            ("distribution", "power_law_1.2" if self._shape.skewed else "balanced"),
+        )
         if found is None:
             return {}
         curves = {}

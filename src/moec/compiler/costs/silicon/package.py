@@ -21,7 +21,6 @@ is newer there covers single kernels, what is older some devices only.
 """
 
 
-
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """What the measured GPU's data sheet says: bytes/s of memory, bf16 operations/s, bytes/s of the link per direction."""

@@ -50,7 +50,7 @@ class Products:
         times = np.stack(np.broadcast_arrays(*(base * np.exp(log) for log, _ in found)))
         levels = np.stack(np.broadcast_arrays(*(level for _, level in found)))
         best = times.argmin(axis=0)[None]
-        return tuple(np.take_along_axis(x, best, axis=0)[0] for x in (times, levels))  # type: ignore[return-value]
+        return np.take_along_axis(times, best, axis=0)[0], np.take_along_axis(levels, best, axis=0)[0]
 
     def _factor(self, name: str, kernel: Gemm, rows: Array) -> tuple[Array, Array] | None:
         """The logarithm of measured over modelled time, between the four nearest widths and depths that were measured."""

@@ -52,12 +52,13 @@ class Slice:
         """The rows by the values of some columns, without these columns."""
         inner = [self.columns.index(n) for n in names]
         outer = [i for i in range(len(self.columns)) if i not in inner]
+        others = self.keys[:, outer]
         values, group = np.unique(self.keys[:, inner], axis=0, return_inverse=True)
         order = np.argsort(group.ravel(), kind="stable")
         bounds = np.searchsorted(group.ravel()[order], np.arange(len(values) + 1))
         rest = tuple(self.columns[i] for i in outer)
         return {
-            tuple(int(v) for v in value): Slice(rest, self.keys[np.ix_(part, outer)], self.time_ns[part])
+            tuple(int(v) for v in value): Slice(rest, others[part], self.time_ns[part])
             for value, part in zip(values, (order[a:b] for a, b in zip(bounds, bounds[1:], strict=False)), strict=True)
         }
 
