@@ -41,6 +41,12 @@ def validate(
     tokens: Annotated[
         Literal["balanced", "power_law"], typer.Option("--tokens", help="How tokens met experts in the kernel tables.")
     ] = "balanced",
+    anyway: Annotated[
+        bool,
+        typer.Option(
+            "--anyway", help="Also rows that do not tell how the engine was started: as if with its defaults."
+        ),
+    ] = False,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -68,6 +74,6 @@ def validate(
     from moec.cli.validate_silicon import validate_silicon
 
     return validate_silicon(
-        gpus=gpu or (), models=model or (), engines=engine or (), limit=limit, waves=waves, tokens=tokens, jobs=jobs,
+        gpus=gpu or (), models=model or (), engines=engine or (), limit=limit, waves=waves, tokens=tokens, anyway=anyway, jobs=jobs,
         output=output, force=force, as_json=as_json, quiet=quiet,
     )  # fmt: skip

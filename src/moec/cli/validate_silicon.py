@@ -25,6 +25,7 @@ def validate_silicon(
     limit: int | None,
     waves: int,
     tokens: str,
+    anyway: bool,
     jobs: int | None,
     output: Path | None,
     force: bool,
@@ -45,8 +46,8 @@ def validate_silicon(
         return fail(Report(tuple(problems)), as_json=as_json)
     workers = jobs or os.cpu_count() or 1
     with _bar(quiet=quiet or as_json) as progress:
-        found = study(rows, waves=waves, limit=limit, jobs=workers, tokens=tokens, progress=progress)
-    figures = summary(found, {"waves": waves, "tokens": tokens})
+        found = study(rows, waves=waves, limit=limit, jobs=workers, tokens=tokens, anyway=anyway, progress=progress)
+    figures = summary(found, {"waves": waves, "tokens": tokens, "settings_not_told": anyway})
     if output is not None and (problems := write_folder(output, study_files(found, figures), force=force)):
         return fail(Report(tuple(problems)), as_json=as_json)
     if as_json:

@@ -79,8 +79,19 @@ EITHER = {
 }
 """What served DeepSeek both with and without multi-token prediction: engine, version, GPU, precision (recipes `dsr1-…-mtp`)."""
 
-UNMEASURED = {("trtllm", "b200_sxm", "fp8"): "TensorRT-LLM's own mixture kernel, where the tables have DeepGEMM's"}
-"""Engine, GPU, precision -> the kernel that the recipe asks for (`moe_config: backend: TRTLLM`)."""
+UNMEASURED = {
+    ("trtllm", "", "DeepSeek", "b200_sxm", "fp8"): "TensorRT-LLM's own mixture, the tables have DeepGEMM's",
+    ("vllm", "0.17.0", "MiniMax", "b200_sxm", "fp8"): "Triton's mixture, the tables have FlashInfer's",
+}
+"""Engine, version, model, GPU, precision (empty: any) -> the kernel that the recipe asks for and the tables lack: `moe_config: backend:
+TRTLLM` in dsr1_fp8_b200_trt.sh, VLLM_USE_FLASHINFER_MOE_FP8=0 and VLLM_MOE_USE_DEEP_GEMM=0 in minimaxm2.5_fp8_b200.sh until
+2026-04-01.
+"""
+
+
+def _run(row: Row) -> tuple[str, str, str, str, str]:
+    family = next((name for name in ("DeepSeek", "MiniMax") if name in row.model), row.model)
+    return row.engine, row.version, family, row.gpu, row.precision
 
 
 def unclear(row: Row) -> str | None:
@@ -89,14 +100,18 @@ def unclear(row: Row) -> str | None:
         return "settings: the source does not tell how the engine was started"
     if row.measured < SINCE:
         return "settings: measured before 2026, with scripts and engines that are not told"
+    kernel = next(
+        (k for asked, k in UNMEASURED.items() if all(x in ("", y) for x, y in zip(asked, _run(row), strict=True))), None
+    )
+    if kernel is not None:
+        return f"kernel: the recipe asks for {kernel}"
     if "DeepSeek" not in row.model:
         return None
     if (row.engine, row.version) in SPECULATIVE:
         return "speculative: this image served with multi-token prediction"
     if (row.engine, row.version, row.gpu, row.precision) in EITHER:
         return "speculative: this image served with and without multi-token prediction, which is not told"
-    kernel = UNMEASURED.get((row.engine, row.gpu, row.precision))
-    return f"kernel: the recipe runs {kernel}" if kernel else None
+    return None
 
 
 def recipe_of(row: Row) -> Recipe:

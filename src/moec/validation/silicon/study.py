@@ -27,14 +27,18 @@ def chosen(rows: Sequence[Row], gpus: Sequence[str], models: Sequence[str], engi
 
 
 def study(
-    rows: Sequence[Row], *, waves: int, limit: int | None, jobs: int, tokens: str = "balanced", progress: Progress
+    rows: Sequence[Row], *, waves: int, limit: int | None, jobs: int, tokens: str, anyway: bool, progress: Progress
 ) -> list[Replayed]:
-    """Every row with its prediction or its reason, in the order of `rows`; at most `limit` are replayed, evenly chosen.
+    """Every row with its prediction or its reason, in the order of `rows`; at most `limit` are replayed, evenly chosen. `anyway`:
+    also those of which it is not known how the engine was started, as if with its defaults.
 
     What is suspicious is told from the measurements alone, before anything is simulated.
     """
     why = suspicions(rows)
-    ready = [row for row in rows if not (row.id in why or obstacle(row) or unclear(row))]
+    if not anyway:
+        why = {**{row.id: reason for row in rows if (reason := unclear(row))}, **why}
+    why = {**why, **{row.id: reason for row in rows if (reason := obstacle(row))}}
+    ready = [row for row in rows if row.id not in why]
     taken = {row.id for row in _evenly(ready, limit)}
     skipped = {row.id: "limit: not replayed this time" for row in ready if row.id not in taken}
     done = {}
@@ -43,11 +47,7 @@ def study(
     ):
         done[found.row.id] = found
         progress(len(done), len(taken))
-    return [
-        done.get(row.id)
-        or Replayed(row, why=why.get(row.id) or obstacle(row) or unclear(row) or skipped.get(row.id, ""))
-        for row in rows
-    ]
+    return [done.get(row.id) or Replayed(row, why=why.get(row.id) or skipped[row.id]) for row in rows]
 
 
 def _evenly(rows: Sequence[Row], limit: int | None) -> Sequence[Row]:

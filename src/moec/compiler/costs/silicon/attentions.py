@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -21,76 +21,30 @@ Times = tuple[Array, Array]
 """Nanoseconds and evidence."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Planes:
+    """Measured times of prompts `[batch, length]` and of decode steps `[batch, context, the new token included]`."""
+
+    context: Plane | None = None
+    generation: Plane | None = None
+
+
 class Attentions:
     """Of one device. `window`: the sliding window of the layers that have one."""
 
     def __init__(self, library: Library, device: Device, window: int | None) -> None:
-        self._library, self._device, self._window, self._roofline = library, device, window, Roofline()
-        self._planes = cache(self._plane)
+        self._library, self._device, self._window = library, device, window
+        self._planes = cache(self._both)
 
     def time(self, kernel: Attention, windowed: bool) -> Times | None:
-        """Nanoseconds and evidence; None when these heads were not measured.
+        """Nanoseconds and evidence; None when these heads were not measured."""
+        heads = (kernel.heads, kernel.kv_heads, kernel.qk_dim, kernel.kv_cache)
+        planes = self._planes(heads, (self._window or 0) if windowed else 0)
+        return None if planes is None else attention_time(planes, kernel, self._device)
 
-        Chunks and decode tokens share one launch: the least that a decode step takes is taken off a batch that has both.
-        """
-        window = (self._window or 0) if windowed else 0
-        steps, prompts = (
-            self._planes("generation", _heads(kernel), window),
-            self._planes("context", _heads(kernel), window),
-        )
-        if steps is None or prompts is None:
-            return None
-        decode, how_decode = self._decodes(steps, kernel)
-        chunk, how_chunk = self._chunks(prompts, kernel)
-        shared = np.where((chunk > 0) & (decode > 0), steps.values[0, 0], 0.0)
-        return chunk + np.maximum(decode - shared, 0.0), np.maximum(how_decode, how_chunk)
-
-    def _decodes(self, plane: Plane, kernel: Attention) -> Times:
-        """Sequences of their mean context."""
-        count = np.asarray(kernel.decodes, dtype=float)
-        some = count > 0
-        context = np.where(some, kernel.decode_kv / np.where(some, count, 1.0), plane.y[0])
-        time, level = plane.at(*plane.within(count, context))
-        outside = some & ((count > plane.x[-1]) | (context > plane.y[-1]))
-        if outside.any():
-            time = time * np.where(outside, self._beyond(kernel, *plane.within(count, context)), 1.0)
-            level = np.where(outside, EXTRAPOLATED, level)
-        return np.where(some, time, 0.0), np.where(some, level, 0)
-
-    def _beyond(self, kernel: Attention, count: Array, context: Array) -> Array:
-        """The roofline's step from the border of the measurements to `kernel`'s decode tokens."""
-        none = np.zeros(())
-        decodes = replace(kernel, chunks=none, chunk_tokens=none, pairs=none, chunk_kv=none)
-        border = replace(decodes, decodes=count, decode_kv=count * context, decode_max=context)
-        far, near = (self._roofline.estimate(k, self._device).time_ns for k in (decodes, border))
-        return np.where(near > 0, far / np.where(near > 0, near, 1.0), 1.0)
-
-    def _chunks(self, plane: Plane, kernel: Attention) -> Times:
-        """Chunks of their mean length. After cached tokens: what the whole takes beyond what the cached part took, and a
-        launch; where lengths differ, in proportion to the pairs.
-        """
-        count = np.asarray(kernel.chunks, dtype=float)
-        some = count > 0
-        if not some.any():
-            return np.zeros(np.shape(count)), np.zeros(np.shape(count), dtype=int)
-        safe = np.where(some, count, 1.0)
-        new, reach = kernel.chunk_tokens / safe, kernel.chunk_kv / safe
-        before = np.maximum(reach - new, 0.0)
-        whole, level = self._prompts(plane, safe, np.maximum(reach, 1.0))
-        cached, _ = self._prompts(plane, safe, np.maximum(before, 1.0))
-        floor = plane.values[0, 0]
-        time = np.maximum(np.where(before > 0, whole - cached + floor, whole), floor)
-        alike = safe * (new * before + new * (new + 1) / 2)
-        uneven = np.where(alike > 0, kernel.pairs / np.where(alike > 0, alike, 1.0), 1.0)
-        time = floor + (time - floor) * np.where(before > 0, uneven, np.maximum(uneven, 1.0))
-        return np.where(some, time, 0.0), np.where(some, level, 0)
-
-    def _prompts(self, plane: Plane, count: Array, length: Array) -> Times:
-        inside = plane.within(count, length)
-        time, level = plane.at(*inside)
-        outside = (length > plane.y[-1]) | (count > plane.x[-1])
-        pairs = (count * length * length) / (inside[0] * inside[1] * inside[1])
-        return np.where(outside, time * pairs, time), np.where(outside, EXTRAPOLATED, level)
+    def _both(self, heads: tuple[int, int, int, Dtype], window: int) -> Planes | None:
+        context, generation = (self._plane(phase, heads, window) for phase in ("context", "generation"))
+        return None if context is None or generation is None else Planes(context, generation)
 
     def _plane(self, phase: str, heads: tuple[int, int, int, Dtype], window: int) -> Plane | None:
         count, kv_heads, width, cache_type = heads
@@ -111,5 +65,71 @@ class Attentions:
         return replace(plane, values=never_less(plane.values))
 
 
-def _heads(kernel: Attention) -> tuple[int, int, int, Dtype]:
-    return kernel.heads, kernel.kv_heads, kernel.qk_dim, kernel.kv_cache
+def attention_time(planes: Planes, kernel: Attention, device: Device) -> Times:
+    """Nanoseconds and evidence of a batch.
+
+    Chunks and decode tokens share one launch: the least that a decode step takes is taken off a batch that has both.
+    """
+    shape = np.broadcast_shapes(np.shape(kernel.chunk_tokens), np.shape(kernel.decodes))
+    nothing: Times = np.zeros(shape), np.zeros(shape, dtype=int)
+    (decode, how_decode), (chunk, how_chunk), shared = nothing, nothing, 0.0
+    if planes.generation is not None:
+        decode, how_decode = _decodes(planes.generation, kernel, device)
+        shared = planes.generation.values[0, 0]
+    if planes.context is not None:
+        chunk, how_chunk = _chunks(planes.context, kernel)
+    both = np.where((chunk > 0) & (decode > 0), shared, 0.0)
+    return chunk + np.maximum(decode - both, 0.0), np.maximum(how_decode, how_chunk)
+
+
+def _decodes(plane: Plane, kernel: Attention, device: Device) -> Times:
+    """Sequences of their mean context."""
+    count = np.asarray(kernel.decodes, dtype=float)
+    some = count > 0
+    context = np.where(some, kernel.decode_kv / np.where(some, count, 1.0), plane.y[0])
+    inside = plane.within(count, context)
+    time, level = plane.at(*inside)
+    outside = some & ((count > plane.x[-1]) | (context > plane.y[-1]))
+    if outside.any():
+        time = time * np.where(outside, _beyond(kernel, device, *inside), 1.0)
+        level = np.where(outside, EXTRAPOLATED, level)
+    return np.where(some, time, 0.0), np.where(some, level, 0)
+
+
+def _beyond(kernel: Attention, device: Device, count: Array, context: Array) -> Array:
+    """The roofline's step from the border of the measurements to `kernel`'s decode tokens."""
+    none = np.zeros(())
+    decodes = replace(kernel, chunks=none, chunk_tokens=none, pairs=none, chunk_kv=none)
+    border = replace(decodes, decodes=count, decode_kv=count * context, decode_max=context)
+    far, near = (Roofline().estimate(k, device).time_ns for k in (decodes, border))
+    return np.where(near > 0, far / np.where(near > 0, near, 1.0), 1.0)
+
+
+def _chunks(plane: Plane, kernel: Attention) -> Times:
+    """Chunks of their mean length. After cached tokens: what the whole takes beyond what the cached part took, and a launch;
+    where lengths differ, in proportion to the pairs.
+    """
+    count = np.asarray(kernel.chunks, dtype=float)
+    some = count > 0
+    if not some.any():
+        return np.zeros(np.shape(count)), np.zeros(np.shape(count), dtype=int)
+    safe = np.where(some, count, 1.0)
+    new, reach = kernel.chunk_tokens / safe, kernel.chunk_kv / safe
+    before = np.maximum(reach - new, 0.0)
+    whole, level = _prompts(plane, safe, np.maximum(reach, 1.0))
+    cached, _ = _prompts(plane, safe, np.maximum(before, 1.0))
+    floor = plane.values[0, 0]
+    time = np.maximum(np.where(before > 0, whole - cached + floor, whole), floor)
+    alike = safe * (new * before + new * (new + 1) / 2)
+    uneven = np.where(alike > 0, kernel.pairs / np.where(alike > 0, alike, 1.0), 1.0)
+    time = floor + (time - floor) * np.where(before > 0, uneven, np.maximum(uneven, 1.0))
+    return np.where(some, time, 0.0), np.where(some, level, 0)
+
+
+def _prompts(plane: Plane, count: Array, length: Array) -> Times:
+    """Whole prompts; beyond the measurements in proportion to the pairs."""
+    inside = plane.within(count, length)
+    time, level = plane.at(*inside)
+    outside = (length > plane.y[-1]) | (count > plane.x[-1])
+    pairs = (count * length * length) / (inside[0] * inside[1] * inside[1])
+    return np.where(outside, time * pairs, time), np.where(outside, EXTRAPOLATED, level)

@@ -1,4 +1,4 @@
-"""Multi-head latent attention from measured modules, less the products that are ops of their own."""
+"""Multi-head latent attention from measured cores: queries against the latent, or prompts against expanded keys."""
 
 from __future__ import annotations
 
@@ -7,77 +7,57 @@ from functools import cache
 
 import numpy as np
 
-from moec.compiler.costs.silicon.attentions import CACHES, Attentions, Times
+from moec.compiler.costs.base import EXTRAPOLATED
+from moec.compiler.costs.silicon.attentions import CACHES, Planes, Times, attention_time
 from moec.compiler.costs.silicon.grids import Plane, never_less
-from moec.compiler.costs.silicon.library import Library
-from moec.compiler.costs.silicon.products import Products
-from moec.compiler.kernels import Array, Attention, Gemm
-from moec.dsl.schema import Device, Mla
+from moec.compiler.costs.silicon.library import ENGINES, Library
+from moec.compiler.kernels import Attention
+from moec.dsl.schema import Device, Dtype, Mla
 
-MEASURED = Mla(heads=128, kv_rank=512, nope_dim=128, rope_dim=64, v_dim=128, q_rank=1536)
-HIDDEN = 7168
-"""The modules in the tables are DeepSeek-V3's (`model` in the table), with the heads of one rank."""
+SHAPE = Mla(heads=128, kv_rank=512, nope_dim=128, rope_dim=64, v_dim=128)
+"""The widths that were measured: DeepSeek's, with the heads of one rank. Ranks of the queries do not matter here."""
 
 PHASES = {"decode_attention": "generation", "prefill_attention": "context"}
 """Role of an op -> phase of the tables."""
 
 
 class Latents:
-    """Of one device, for one attention. An op gets what the module takes beyond its products in 16 bits: norms, rotary, writing
-    the cache and the attention itself.
+    """Of one device, for one attention.
+
+    vLLM's tables have whole modules instead, timed kernel by kernel without the graphs and the fusion that an engine runs
+    them with (88 us for one token on H200, of which its kernels are 50); so its cores are SGLang's, which calls the same
+    libraries: FlashAttention 3 on Hopper, TensorRT-LLM's kernels on Blackwell. They count as extrapolated.
     """
 
-    def __init__(self, library: Library, device: Device, attention: Mla, hidden: int) -> None:
-        like = (hidden, replace(attention, heads=MEASURED.heads)) == (HIDDEN, MEASURED)
-        self._library, self._like, self._products = library, like, Products(library, device)
-        self._attentions = Attentions(library, device, None)
+    def __init__(self, library: Library, device: Device, attention: Mla) -> None:
+        like = replace(attention, heads=SHAPE.heads, q_rank=SHAPE.q_rank) == SHAPE
+        self._library, self._device, self._like = library, device, like
         self._planes = cache(self._plane)
 
-    def covers(self, heads: int, kv_cache: str) -> bool:
-        """Whether modules with so many heads on a rank were measured."""
-        return self._like and all(self._planes(phase, heads, kv_cache) is not None for phase in PHASES.values())
-
     def time(self, kernel: Attention, role: str) -> Times | None:
-        """Nanoseconds and evidence; None when no such module was measured."""
+        """Nanoseconds and evidence; None when no such attention was measured."""
         phase = PHASES.get(role)
-        plane = self._planes(phase, kernel.heads, kernel.kv_cache) if self._like and phase else None
-        if plane is None:
+        if not self._like or phase is None:
             return None
-        part = self._attentions._decodes if role == "decode_attention" else self._attentions._chunks
-        return part(plane, kernel)
+        for engine in (self._library.engine, *(e for e in ENGINES if e != self._library.engine)):
+            plane = self._planes(phase, kernel.heads, self._cache_type(kernel, role), engine)
+            if plane is not None:
+                planes = Planes(context=plane) if phase == "context" else Planes(generation=plane)
+                time, level = attention_time(planes, kernel, self._device)
+                return time, level if engine == self._library.engine else np.maximum(level, EXTRAPOLATED)
+        return None
 
-    def _plane(self, phase: str, heads: int, kv_cache: str) -> Plane | None:
-        name = CACHES.get(kv_cache)  # type: ignore[call-overload]
-        length = "isl" if phase == "context" else "step"
-        found = name and self._library.rows(
-            "mla", f"mla_{phase}_module", ("batch_size", length),
-            ("num_heads", heads), ("kv_cache_dtype", name), ("gemm_type", "bfloat16"),
-        )  # fmt: skip
+    @staticmethod
+    def _cache_type(kernel: Attention, role: str) -> Dtype:
+        return kernel.kv_cache if role == "decode_attention" else "bf16"  # prompts read what was just computed
+
+    def _plane(self, phase: str, heads: int, kv_cache: Dtype, engine: str) -> Plane | None:
+        name, length = CACHES.get(kv_cache), "isl" if phase == "context" else "step"
+        found = name and replace(self._library, engine=engine).rows(
+            "mla", f"{phase}_mla", ("batch_size", length), ("num_heads", heads), ("kv_cache_dtype", name)
+        )
         if not found:
             return None
-        tokens = found.keys[:, 0] * (found.keys[:, 1] if phase == "context" else 1)
-        spent = self._spent(phase, heads, tokens.astype(float))
-        if spent is None:
-            return None
-        # the products were measured one by one, the module with some of them side by side: a tenth of it is left in any case
-        rest = np.maximum(found.time_ns - spent, 0.1 * found.time_ns)
-        plane = Plane.of(found.keys.astype(float), rest)
+        keys = found.keys.astype(float) + (0 if phase == "context" else [[0, 1]])
+        plane = Plane.of(keys, found.time_ns)
         return replace(plane, values=never_less(plane.values))
-
-    def _spent(self, phase: str, heads: int, tokens: Array) -> Array | None:
-        """On the module's products."""
-        a = MEASURED
-        wide = [
-            (a.q_rank + a.kv_rank + a.rope_dim, HIDDEN),
-            (heads * (a.nope_dim + a.rope_dim), a.q_rank),
-            (HIDDEN, heads * a.v_dim),
-        ]
-        if phase == "context":
-            wide.append((heads * (a.nope_dim + a.v_dim), a.kv_rank))
-        kernels = [Gemm(tokens, n, k, "bf16", "bf16") for n, k in wide]
-        if phase == "generation":
-            kernels += [
-                Gemm(tokens, n, k, "bf16", "bf16", heads) for n, k in ((a.kv_rank, a.nope_dim), (a.v_dim, a.kv_rank))
-            ]
-        times = [self._products.time(kernel) for kernel in kernels]
-        return None if any(t is None for t in times) else sum(t[0] for t in times if t is not None)  # type: ignore[return-value]

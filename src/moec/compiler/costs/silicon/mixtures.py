@@ -10,7 +10,7 @@ import numpy as np
 from moec.compiler.costs.base import EXTRAPOLATED, INTERPOLATED, MEASURED
 from moec.compiler.costs.roofline import Roofline
 from moec.compiler.costs.silicon.grids import Line, never_less
-from moec.compiler.costs.silicon.library import Library
+from moec.compiler.costs.silicon.library import ENGINES, Library
 from moec.compiler.kernels import Array, ExpertFfn
 from moec.dsl.schema import Device, Dtype
 
@@ -28,11 +28,6 @@ NAMES: dict[Dtype, tuple[str, ...]] = {
 
 EIGHT_BITS = ("w4a8_mxfp4_mxfp8",)
 """What mxfp4 is called where activations are converted to mxfp8 (vLLM: VLLM_USE_FLASHINFER_MOE_MXFP4_MXFP8)."""
-
-ENGINES = ("vllm", "sglang", "trtllm")
-"""Where a mixture is looked for that an engine's own table lacks: they run the same libraries' kernels (FlashInfer's with mxfp4 weights
-take the same time in vLLM's and in SGLang's table to 1 %). Counts as extrapolated.
-"""
 
 COLUMNS = ("hidden_size", "topk", "num_experts", "inter_size", "moe_tp_size", "moe_ep_size", "num_tokens")
 

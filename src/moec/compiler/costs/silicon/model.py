@@ -37,14 +37,10 @@ class Silicon:
         self._measured_device = device = as_measured(device)
         self._products = Products(library, device)
         self._attentions = Attentions(library, device, attention.window if isinstance(attention, Gqa) else None)
-        self._latents = Latents(library, device, attention, model.hidden) if isinstance(attention, Mla) else None
+        self._latents = Latents(library, device, attention) if isinstance(attention, Mla) else None
         self._mixtures = None
         if model.moe is not None:
             self._mixtures = Mixtures(library, device, _shape(experiment, model.moe, layout.ep))
-        self._rope_inside = isinstance(attention, Mla) and self._covers(attention, layout.tp, model.dtype.kv_cache)
-
-    def _covers(self, attention: Mla, tp: int, kv_cache: str) -> bool:
-        return self._latents is not None and self._latents.covers(attention.heads // tp, kv_cache)
 
     def estimate(self, kernel: Kernel, device: Device, role: str = "") -> Estimate:
         """See `CostModel`. Evidence per time; what no table answers is the roofline's."""
@@ -71,8 +67,7 @@ class Silicon:
                     return self._latents.time(kernel, role)
                 return self._attentions.time(kernel, role == "window_attention")
             case Elementwise():
-                inside = role in INSIDE_EXPERTS or (role == "rope" and self._rope_inside)
-                return _within_another(np.asarray(kernel.traffic)) if inside else None
+                return _within_another(np.asarray(kernel.traffic)) if role in INSIDE_EXPERTS else None
             case _:
                 assert_never(kernel)
 

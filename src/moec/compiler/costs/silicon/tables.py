@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -59,7 +60,7 @@ class Slice:
         rest = tuple(self.columns[i] for i in outer)
         return {
             tuple(int(v) for v in value): Slice(rest, others[part], self.time_ns[part])
-            for value, part in zip(values, (order[a:b] for a, b in zip(bounds, bounds[1:], strict=False)), strict=True)
+            for value, part in zip(values, (order[a:b] for a, b in pairwise(bounds)), strict=True)
         }
 
 
