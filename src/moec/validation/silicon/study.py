@@ -43,7 +43,7 @@ def study(
     skipped = {row.id: "limit: not replayed this time" for row in ready if row.id not in taken}
     done = {}
     for found in _replayed(
-        [row for row in ready if row.id in taken], partial(replay, waves=waves, tokens=tokens), jobs
+        [row for row in ready if row.id in taken], partial(replay, waves=waves, tokens=tokens, anyway=anyway), jobs
     ):
         done[found.row.id] = found
         progress(len(done), len(taken))

@@ -34,14 +34,20 @@ def study_report(found: Sequence[Replayed]) -> RenderableType:
 
 
 def _scores(title: str, rows: Sequence[Score]) -> Table:
-    table = plain_table(title, "rows", "TPOT median", "mean", "p90", "bias", "TTFT median", "mean", "rank", "lowest")
+    """`rank`: over concurrency and parallelism, mean and lowest of the workloads."""
+    table = plain_table(title, "rows", "TPOT median", "mean", "p90", "bias", "TTFT median", "mean", "rank")
     for s in rows:
         table.add_row(
-            " · ".join(part.rpartition("/")[2] for part in s.name), f"{s.compared}",
+            _name(s), f"{s.compared}",
             *(_percent(x) for x in (s.tpot_median, s.tpot_mean, s.tpot_p90)), _percent(s.tpot_bias, "+"),
-            _percent(s.ttft_median), _percent(s.ttft_mean), _two(s.rank), _two(s.rank_low),
+            _percent(s.ttft_median), _percent(s.ttft_mean), f"{_two(s.rank)} {_two(s.rank_low)}",
         )  # fmt: skip
     return table
+
+
+def _name(s: Score) -> str:
+    """Without the publisher, and without what every GPU of the table is."""
+    return " ".join(part.rpartition("/")[2].removesuffix("_sxm") for part in s.name)
 
 
 def _reasons(found: Sequence[Replayed]) -> Table:
@@ -52,7 +58,7 @@ def _reasons(found: Sequence[Replayed]) -> Table:
 
 
 def _percent(share: float, sign: str = "") -> str:
-    return "–" if math.isnan(share) else f"{100 * share:{sign}.1f} %"
+    return "–" if math.isnan(share) else f"{100 * share:{sign}.1f}%"
 
 
 def _two(value: float) -> str:
