@@ -14,12 +14,16 @@ from moec.compiler.lower import Context
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpTiming:
-    """When one op ran, in nanoseconds: `[…, repeats shown, ranks]`. Later repeats follow at the block's `period`."""
+    """When one op ran, in nanoseconds: `[…, repeats shown, ranks]`. Later repeats follow at the block's `period`.
+
+    `source`: the evidence level of a communication's time, where the backend has more than a model of it.
+    """
 
     block: int
     op: int
     start_ns: Array
     end_ns: Array
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

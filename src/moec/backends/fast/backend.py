@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from moec.backends.base import StepTimer, Timing
 from moec.backends.fast.durations import durations
-from moec.backends.fast.measured import network_with_costs
+from moec.backends.fast.measured import network_with_costs, sourced
 from moec.backends.fast.network import TwoTier
 from moec.backends.fast.schedule import Clock, evaluate
 from moec.backends.fast.steps import DrawnSteps, FastSteps
@@ -31,7 +31,8 @@ class FastBackend:
 
     def run(self, graph: Graph, *, detail: bool = True) -> Timing:
         """The timing of one graph; without `detail`, no per-op times."""
-        return timing(graph, evaluate(graph, durations(graph, self.net, self.device), detail=detail))
+        done = timing(graph, evaluate(graph, durations(graph, self.net, self.device), detail=detail))
+        return replace(done, ops=tuple(sourced(op, graph, self.net) for op in done.ops)) if self.net.measured else done
 
     def run_many(self, graphs: Iterable[Graph]) -> list[Timing]:
         """The timings of several graphs, without per-op times."""

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from moec.backends.base import OpTiming
 from moec.backends.fast.tiers import TwoTier, network_of
-from moec.compiler.costs.silicon.collectives import Collectives, applies
+from moec.compiler.costs.base import LEVELS
+from moec.compiler.costs.silicon.collectives import Collectives, Exchanged, applies
 from moec.compiler.costs.silicon.model import library_of
-from moec.compiler.graph import CollectiveKind
+from moec.compiler.graph import AllToAll, Collective, CollectiveKind, Dense, Graph
 from moec.compiler.kernels import Array
 from moec.dsl.schema import Experiment, SiliconCosts
 
@@ -34,6 +36,25 @@ class Measured:
             return None
         found = self.collectives.time("alltoall", size, port * size / (size - 1))
         return None if found is None else np.where(port > 0, found[0], 0.0)
+
+    def level(self, kind: Exchanged, buffer: Array, members: Array, per_node: int) -> str | None:
+        """The evidence level of an exchange, the least founded of its subsets; None where the model answers."""
+        found = None if _spans(members, per_node) else self.collectives.time(kind, members.shape[-1], buffer)
+        return None if found is None else LEVELS[int(np.max(found[1]))]
+
+
+def sourced(timed: OpTiming, graph: Graph, net: TwoTier) -> OpTiming:
+    """An op's timing with where its time comes from, if it is a measured exchange."""
+    block = graph.blocks[timed.block]
+    work = block.ops[timed.op].work
+    if not isinstance(net.measured, Measured) or not isinstance(work, Collective | AllToAll):
+        return timed
+    members = graph.groups[work.group] + block.first_rank
+    if isinstance(work, Collective):
+        return replace(timed, source=net.measured.level(work.kind, work.bytes, members, net.per_node))
+    pairs = work.pairs
+    sent = pairs.bytes.sum(axis=-1) if isinstance(pairs, Dense) else pairs.sent
+    return replace(timed, source=net.measured.level("alltoall", sent.max(axis=-1), members, net.per_node))
 
 
 def _spans(members: Array, per_node: int) -> bool:
