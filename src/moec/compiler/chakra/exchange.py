@@ -49,7 +49,9 @@ def padded(pairs: Ints) -> Ints:
 def custom_files(pairs: Ints, label: int) -> list[bytes]:
     """The traces of all members of one group, `pairs` `[size, size]`: their sends and receives, all free to go.
 
-    Members are counted from 0, which is what the simulator does in files of a communicator group.
+    Members are counted from 0, which is what the simulator does in files of a communicator group. Member m's sends are
+    numbered by destination from m + 1 round to m − 1: issued in the order of their numbers (in whichever the simulator
+    takes), they go to all different members at a time. Numbered alike, all would queue at one member's port.
     """
     sends = _messages(pairs, NodeType.SEND, np.zeros(len(pairs), dtype=np.int64), label)
     sent = np.count_nonzero(pairs, axis=1)
@@ -59,7 +61,7 @@ def custom_files(pairs: Ints, label: int) -> list[bytes]:
 
 def _messages(pairs: Ints, kind: NodeType, before: Ints, label: int) -> list[bytes]:
     """Row by row the nodes of a matrix's entries; `before[row]` nodes stand in that row's file already."""
-    row, peer = np.nonzero(pairs)
+    row, peer = rotated(pairs)
     counts = np.bincount(row, minlength=len(pairs))
     if not len(row):
         return [b""] * len(pairs)
@@ -67,6 +69,13 @@ def _messages(pairs: Ints, kind: NodeType, before: Ints, label: int) -> list[byt
     ids = 1 + before[row] + np.arange(len(row)) - start[row]
     rows = render(node(ids, (), kind, (), (), messages(kind, peer, pairs[row, peer], label)), len(row)).base
     return [rows[a:b].tobytes() for a, b in itertools.pairwise(start.tolist())]
+
+
+def rotated(pairs: Ints) -> tuple[Ints, Ints]:
+    """Row and column of each entry that is not zero, row by row; within row m from column m + 1 round to m − 1."""
+    row, peer = np.nonzero(pairs)
+    order = np.lexsort(((peer - row) % len(pairs), row))
+    return row, peer[order]
 
 
 IDLE = render(node(1, (b"idle",), NodeType.COMP, (), (), ()), 1).of(0)
