@@ -60,7 +60,7 @@ class AstraSimBackend:
 
     def steps(self, context: Context) -> StepTimer:
         """A timer of iterations for the serving loop: every `every`-th is run, the others follow the fast estimator."""
-        fast = FastBackend.of(self.experiment).steps(context)
+        fast = FastBackend.on_tiers(self.experiment).steps(context)
         return AstraSteps(program_of(context), self.run_many, fast, every=self.options.every)
 
     def _run_some(self, graphs: list[Graph]) -> list[Timing]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from moec.backends.astra_sim.wiring import Dimension, Wired, wire
 from moec.dsl.diagnostics import Diagnostic
-from moec.dsl.schema import AstraOptions, Experiment
+from moec.dsl.schema import AstraSystem, Experiment
 from moec.dsl.schema.astra_sim import Algorithm
 
 Congestion = Literal["aware", "unaware"]
@@ -46,7 +46,7 @@ class AstraSettings:
 
 def settings_of(
     experiment: Experiment,
-    options: AstraOptions,
+    options: AstraSystem,
     congestion: Congestion,
     world: int,
     *,
@@ -83,7 +83,7 @@ def _by_dimension(algorithm: Algorithm, wired: Wired) -> tuple[str, ...]:
 
 
 def _pieces(
-    options: AstraOptions, congestion: Congestion, wired: Wired, *, custom: bool
+    options: AstraSystem, congestion: Congestion, wired: Wired, *, custom: bool
 ) -> tuple[int, int, list[Diagnostic]]:
     """Splits, active chunks, and what is wrong with those asked for.
 
@@ -106,7 +106,7 @@ def _pieces(
     return splits, active, found
 
 
-def _algorithms(experiment: Experiment, options: AstraOptions, group_sizes: Iterable[int]) -> list[Diagnostic]:
+def _algorithms(experiment: Experiment, options: AstraSystem, group_sizes: Iterable[int]) -> list[Diagnostic]:
     """Halving-doubling never ends when the ranks are no power of two."""
     odd = sorted({size for size in group_sizes if size & (size - 1)})
     return [

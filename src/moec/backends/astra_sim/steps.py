@@ -23,7 +23,7 @@ class AstraSteps:
     """
 
     def __init__(
-        self, program: Program, run_many: Callable[[list[Graph]], list[Timing]], fast: StepTimer, *, every: int
+        self, program: Program, run_many: Callable[[list[Graph]], list[Timing]], fast: StepTimer | None, *, every: int
     ) -> None:
         self._program, self._run_many, self._fast, self._every = program, run_many, fast, every
         self._drawn = program.context.law is not None and program.context.experiment.backend.routing == "drawn"
@@ -39,13 +39,12 @@ class AstraSteps:
         self._iteration += len(rows)
         chosen = [i for i in range(len(rows)) if (first + i) % self._every == 0]
         stages = dict(zip(chosen, self._simulate([rows[i] for i in chosen], [first + i for i in chosen]), strict=True))
-        if self._every > 1:
-            return self._between(load, len(rows), stages)
+        if self._fast is not None and self._every > 1:
+            return self._between(self._fast.times(load), len(rows), stages)
         ends = np.stack([stages[i] for i in range(len(rows))])
         return StepTimes(ends.sum(axis=-1), ends)
 
-    def _between(self, load: Load, count: int, simulated: dict[int, Array]) -> StepTimes:
-        fast = self._fast.times(load)
+    def _between(self, fast: StepTimes, count: int, simulated: dict[int, Array]) -> StepTimes:
         latency, stages = fast.latency_ns.copy(), fast.stage_ns.copy()
         for i in range(count):
             if i in simulated:

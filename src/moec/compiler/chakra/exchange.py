@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from moec.compiler.chakra.node import GLOBAL_METADATA, Ints, NodeType, messages, node
 from moec.compiler.chakra.wire import render
-from moec.compiler.graph import AllToAll
+from moec.compiler.graph import AllToAll, Collective, Graph
 from moec.compiler.verify import matrix
 
 Encoding = Literal["custom", "sendrecv", "padded"]
@@ -37,6 +37,36 @@ def is_uniform(pairs: Ints) -> NDArray[np.bool_]:
     off = pairs[..., away].reshape(len(pairs), -1)
     alike: NDArray[np.bool_] = (off == off[:, :1]).all(axis=-1)
     return alike
+
+
+def spelled_as_sets(pairs: Ints, encoding: Encoding) -> bool:
+    """Whether an exchange becomes custom sets: where any repeat of it is skewed."""
+    return encoding == "custom" and not bool(is_uniform(pairs).all())
+
+
+def has_sets(graph: Graph, encoding: Encoding) -> bool:
+    """Whether any exchange of the graph becomes custom sets, which decides in how many pieces collectives run."""
+    works = (op.work for block in graph.blocks for op in block.ops)
+    return any(spelled_as_sets(whole_matrix(work), encoding) for work in works if isinstance(work, AllToAll))
+
+
+def collective_size(work: Collective, size: int, splits: int) -> Ints:
+    """The trace's `comm_size` `[repeat, subsets]` of a collective of `size` ranks: an all-gather's is one rank's part.
+
+    Rounded up to what divides evenly into `splits` pieces: the simulator would add a whole piece for a rest.
+    """
+    full = np.ceil(work.bytes).astype(np.int64)
+    per = -(-full // size) if work.kind == "all_gather" else full
+    step = splits * (1 if work.kind == "all_gather" else size)
+    rounded: Ints = -(-per // step) * step
+    return rounded
+
+
+def alltoall_size(pairs: Ints, splits: int) -> Ints:
+    """The same of an all-to-all as one collective, padded: the whole send buffer, a rank's own part included."""
+    size = pairs.shape[-1]
+    rounded: Ints = -(-padded(pairs) * size // (splits * size)) * (splits * size)
+    return rounded
 
 
 def padded(pairs: Ints) -> Ints:

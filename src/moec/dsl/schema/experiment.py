@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from moec.dsl.diagnostics import Span
+from moec.dsl.schema.astra_sim import AstraSystem
 from moec.dsl.schema.fields import MOST_SEED, spec
 from moec.dsl.schema.hardware import Cluster
 from moec.dsl.schema.model import Model
@@ -22,11 +23,19 @@ class RooflineCosts:
 
 
 @dataclass(frozen=True, slots=True)
+class Hierarchical:
+    """Latency and bandwidth per tier, ports shared: the cluster as it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class FastOptions:
     """The built-in estimator."""
 
     routing: Literal["expected", "drawn"] = spec(
         "means and expected maxima, or a fresh draw in every iteration", "expected"
+    )
+    network: Hierarchical | AstraSystem = spec(
+        "the cluster's tiers, or what ASTRA-sim's analytical backends would make of them", factory=Hierarchical
     )
 
 
