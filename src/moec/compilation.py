@@ -93,9 +93,13 @@ def _step(load: Load, step: int) -> Load:
 
 
 def compile_into(
-    folder: Path, session: Session, chosen: Sequence[Chosen], options: AstraOptions, congestion: Congestion
+    folder: Path, session: Session, chosen: Sequence[Chosen], options: AstraOptions
 ) -> tuple[list[dict[str, Any]], list[Diagnostic]]:
-    """Write a trace folder per iteration into `folder`; returns what the manifest says of each."""
+    """Write a trace folder per iteration into `folder`; returns what the manifest says of each.
+
+    Configurations are for the binary that `options.congestion` names; `auto` is the aware one.
+    """
+    congestion: Congestion = "unaware" if options.congestion == "unaware" else "aware"
     program = program_of(session.prepared.context)
     rows: list[dict[str, Any]] = []
     notes: dict[Diagnostic, None] = {}
@@ -126,6 +130,7 @@ def _write(
         "iteration": one.number,
         "phase": one.phase,
         "folder": one.folder,
+        "congestion": congestion,
         "command": f"{binary} {arguments}",
         "ranks": graph.world,
         "nodes": inputs.traces.nodes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from moec.compiler.batch import Load
 from moec.compiler.graph import Graph
@@ -42,6 +42,29 @@ class StepTimes:
 
     latency_ns: Array
     stage_ns: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How a timer came by the times of a run's iterations.
+
+    `simulated` had a run of their own, `reused` the graph of one that had, `estimated` neither. `ratios`: simulated over
+    estimated time of those that were not estimated, in their order; empty when nothing was.
+    """
+
+    simulated: int
+    reused: int
+    estimated: int
+    ratios: tuple[float, ...] = ()
+
+
+@runtime_checkable
+class Tallied(Protocol):
+    """A timer that does not time every iteration alike."""
+
+    def tally(self) -> Tally:
+        """Of all iterations timed so far."""
+        ...
 
 
 class StepTimer(Protocol):

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from moec.dsl.diagnostics import Diagnostic, Report
 from moec.dsl.load import check_file, load
-from moec.dsl.schema import AstraOptions
-from moec.session import Session, open_session
+from moec.session import ASTRA_SIM, FAST, Session, astra_options, backend_of, open_session
 
 
 def session_of(
@@ -18,21 +17,34 @@ def session_of(
     experiment: str | None = None,
     overrides: Sequence[str] = (),
     seed: int | None = None,
-    backend: str = "fast",
-    astra_sim: AstraOptions | None = None,
+    backend: str | None = None,
+    binary: str | None = None,
+    every: int | None = None,
 ) -> tuple[Session | None, Report]:
-    """The session and everything there is to say, in source order."""
+    """The session and everything there is to say, in source order.
+
+    `backend` instead of the specification's; `binary` and `every` are for ASTRA-sim, and wrong with another.
+    """
     loaded, report = load(file, experiment=experiment, overrides=tuple(overrides), seed=seed)
     if loaded is None or report.failed:
         return None, report
-    session, found = open_session(loaded, backend, astra_sim)
+    name = (backend or backend_of(loaded)).replace("-", "_")
+    if name != ASTRA_SIM and (binary is not None or every is not None):
+        title = f"`--astra-sim` and `--every` are for another backend than `{name}`"
+        return None, with_more(report, [Diagnostic("M090", title, help="add `--backend astra_sim`")])
+    asked = astra_options(loaded)
+    asked = replace(asked, binary=binary, every=every or asked.every)
+    session, found = open_session(loaded, name, asked)
     return session, with_more(report, found)
 
 
 def check_sessions(file: Path) -> tuple[list[Session], Report]:
-    """A session for every experiment of the file that is sound, and everything that is wrong with any of them."""
+    """A session for every experiment of the file that is sound, and everything that is wrong with any of them.
+
+    Nothing is timed, so they need no simulator.
+    """
     experiments, report = check_file(file)
-    opened = [open_session(experiment) for experiment in experiments]
+    opened = [open_session(experiment, FAST) for experiment in experiments]
     found = dict.fromkeys(diagnostic for _, some in opened for diagnostic in some)
     return [session for session, _ in opened if session is not None], with_more(report, tuple(found))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moec.cli.console import FINE, diagnostics_json, fail, note_report, say_json
-from moec.cli.options import BackendName, File, Json, Name, Seed, Set
+from moec.cli.options import AstraSim, BackendName, File, Json, Name, Seed, Set
 from moec.cli.progress import progress_bar
 from moec.dsl.diagnostics import Diagnostic, Report
 
@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 
 def simulate(
     file: File,
-    backend: BackendName = "fast",
-    astra_sim: Annotated[
-        str | None,
-        typer.Option("--astra-sim", metavar="PATH", help="The ASTRA-sim binary, or its folder.", show_default=False),
-    ] = None,
+    backend: BackendName = None,
+    astra_sim: AstraSim = None,
     every: Annotated[
-        int, typer.Option(metavar="N", min=1, help="With astra_sim: run every N-th iteration, estimate the others.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="With astra_sim: run every N-th iteration, estimate the others.",
+            show_default=False,
+        ),
+    ] = None,
     overrides: Set = None,
     seed: Seed = None,
     experiment: Name = None,
@@ -44,16 +47,17 @@ def simulate(
     """
     from moec.cli.loading import session_of, with_more
     from moec.cli.outcome import Outcome
-    from moec.dsl.schema import AstraOptions
     from moec.report.folder import check_target
     from moec.session import simulate as run
 
-    if backend != "astra_sim" and (astra_sim is not None or every != 1):
-        title = f"`--astra-sim` and `--every` are for another backend than `{backend}`"
-        return fail(Report((Diagnostic("M090", title, help="add `--backend astra_sim`"),)), as_json=as_json)
-    options = AstraOptions(binary=astra_sim, every=every) if backend == "astra_sim" else None
     session, report = session_of(
-        file, experiment=experiment, overrides=overrides or (), seed=seed, backend=backend, astra_sim=options
+        file,
+        experiment=experiment,
+        overrides=overrides or (),
+        seed=seed,
+        backend=backend,
+        binary=astra_sim,
+        every=every,
     )
     if output is not None:
         report = with_more(report, check_target(output, force=force))

@@ -31,6 +31,7 @@ _SURFACE: dict[type, str] = {
     schema.GammaArrivals: "gamma",
     schema.RooflineCosts: "roofline",
     schema.FastOptions: "fast",
+    schema.AstraOptions: "astra_sim",
     schema.AttentionPlan: "attention",
     schema.ExpertPlan: "experts",
     schema.ModelDtypes: "dtype",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from moec.backends.fast.backend import FastBackend
 from moec.compiler.graph import Graph
 from moec.compiler.lower import Context, program_of
 from moec.dsl.diagnostics import Diagnostic, has_errors
-from moec.dsl.schema import AstraOptions, Experiment
+from moec.dsl.schema import AstraOptions, Experiment, FastOptions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +60,8 @@ class AstraSimBackend:
 
     def steps(self, context: Context) -> StepTimer:
         """A timer of iterations for the serving loop: every `every`-th is run, the others follow the fast estimator."""
-        fast = FastBackend.of(self.experiment).steps(context)
+        estimated = replace(self.experiment, backend=FastOptions(routing=self.options.routing))
+        fast = FastBackend.of(estimated).steps(replace(context, experiment=estimated))
         return AstraSteps(program_of(context), self.run_many, fast, every=self.options.every)
 
     def _run_some(self, graphs: list[Graph]) -> list[Timing]:

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import numpy as np
 
-from moec.backends.base import StepTimer, StepTimes, Timing
+from moec.backends.base import StepTimer, StepTimes, Tally, Timing
 from moec.compiler.batch import Load
 from moec.compiler.graph import Graph
 from moec.compiler.kernels import Array
@@ -43,6 +43,10 @@ class AstraSteps:
             return self._between(load, len(rows), stages)
         ends = np.stack([stages[i] for i in range(len(rows))])
         return StepTimes(ends.sum(axis=-1), ends)
+
+    def tally(self) -> Tally:
+        """Of all iterations timed so far."""
+        return Tally(self.simulated, self.reused, self.estimated, tuple(self.ratios))
 
     def _between(self, load: Load, count: int, simulated: dict[int, Array]) -> StepTimes:
         fast = self._fast.times(load)

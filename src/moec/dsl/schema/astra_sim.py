@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from moec.dsl.schema.fields import Seconds, spec
@@ -13,7 +13,11 @@ Encoding = Literal["custom", "sendrecv", "padded"]
 
 @dataclass(frozen=True, slots=True)
 class AstraOptions:
-    """The ASTRA-sim simulator, which the user has installed."""
+    """The ASTRA-sim simulator, which the user has installed.
+
+    `binary`: it, or its folder; MOEC_ASTRA_SIM or PATH when None. No field of the language: a specification says nothing
+    of the machine that it is simulated on.
+    """
 
     congestion: Literal["auto", "aware", "unaware"] = spec(
         "the congestion-aware binary on one dimension, or the unaware one on two; auto: aware if it is there", "auto"
@@ -41,4 +45,4 @@ class AstraOptions:
         "time every n-th iteration; others by the fast estimator, corrected by the last ratio", 1, at_least=1
     )
     time_limit: Seconds = spec("of one run of the simulator", 600.0, above=0)
-    binary: str | None = spec("the binary or its folder; MOEC_ASTRA_SIM or PATH when absent", None)
+    binary: str | None = field(default=None, metadata={"internal": True})
