@@ -20,22 +20,31 @@ def session_of(
     backend: str | None = None,
     binary: str | None = None,
     every: int | None = None,
+    time_limit: float | None = None,
 ) -> tuple[Session | None, Report]:
     """The session and everything there is to say, in source order.
 
-    `backend` instead of the specification's; `binary` and `every` are for ASTRA-sim, and wrong with another.
+    `backend` instead of the specification's; `binary`, `every` and `time_limit` (seconds) are for ASTRA-sim, and wrong with
+    another.
     """
     loaded, report = load(file, experiment=experiment, overrides=tuple(overrides), seed=seed)
     if loaded is None or report.failed:
         return None, report
     name = (backend or backend_of(loaded)).replace("-", "_")
-    if name != ASTRA_SIM and (binary is not None or every is not None):
-        title = f"`--astra-sim` and `--every` are for another backend than `{name}`"
-        return None, with_more(report, [Diagnostic("M090", title, help="add `--backend astra_sim`")])
+    if wrong := unlike_astra(name, binary, every, time_limit):
+        return None, with_more(report, wrong)
     asked = astra_options(loaded)
-    asked = replace(asked, binary=binary, every=every or asked.every)
+    asked = replace(asked, binary=binary, every=every or asked.every, time_limit=time_limit or asked.time_limit)
     session, found = open_session(loaded, name, asked)
     return session, with_more(report, found)
+
+
+def unlike_astra(backend: str, *options: object) -> list[Diagnostic]:
+    """An error when `options`, which are for ASTRA-sim, are given with another backend."""
+    if backend == ASTRA_SIM or all(option is None for option in options):
+        return []
+    title = f"`--astra-sim`, `--every` and `--time-limit` are for another backend than `{backend}`"
+    return [Diagnostic("M090", title, help="add `--backend astra_sim`")]
 
 
 def check_sessions(file: Path) -> tuple[list[Session], Report]:
