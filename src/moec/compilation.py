@@ -50,7 +50,7 @@ def choose(session: Session, numbers: Sequence[int] | None) -> tuple[list[Chosen
     wanted = _one_of_each(table) if numbers is None else list(dict.fromkeys(numbers))
     beyond = [n for n in wanted if n >= len(table.start_ns)]
     if beyond:
-        title = f"there is no iteration {beyond[0]}: the run has {len(table.start_ns)}, from 0 on"
+        title = f"there is no iteration {beyond[0]}: the run has iterations 0 to {len(table.start_ns) - 1}"
         return [], [*found, Diagnostic("M095", title, help="`moec simulate … -o DIR` lists them in iterations.csv")]
     loads = _loads(session, table, wanted)
     return [Chosen(n, _phase(table, n), loads[n]) for n in wanted], found

@@ -99,7 +99,7 @@ def test_options_of_the_simulator_are_refused_for_another(moec, spec):
     ran = moec("simulate", spec, "--backend", "fast", "--every", "2")
 
     assert ran.code == 2
-    assert "another backend than `fast`" in ran.err
+    assert "`--every` is for the simulator, not for backend `fast`" in ran.err
 
 
 def test_the_whole_iteration_stands_beside_the_estimate(moec, spec, simulator):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def session_of(
     if loaded is None or report.failed:
         return None, report
     name = (backend or backend_of(loaded)).replace("-", "_")
-    if wrong := unlike_astra(name, binary, every, time_limit):
+    if wrong := unlike_astra(name, {"--astra-sim": binary, "--every": every, "--time-limit": time_limit}):
         return None, with_more(report, wrong)
     asked = astra_options(loaded)
     asked = replace(asked, binary=binary, every=every or asked.every, time_limit=time_limit or asked.time_limit)
@@ -39,11 +39,12 @@ def session_of(
     return session, with_more(report, found)
 
 
-def unlike_astra(backend: str, *options: object) -> list[Diagnostic]:
-    """An error when `options`, which are for ASTRA-sim, are given with another backend."""
-    if backend == ASTRA_SIM or all(option is None for option in options):
+def unlike_astra(backend: str, options: Mapping[str, object]) -> list[Diagnostic]:
+    """An error when `options`, which are for ASTRA-sim, are given (not None) with another backend."""
+    given = [f"`{name}`" for name, value in options.items() if value is not None]
+    if backend == ASTRA_SIM or not given:
         return []
-    title = f"`--astra-sim`, `--every` and `--time-limit` are for another backend than `{backend}`"
+    title = f"{' and '.join(given)} {'are' if len(given) > 1 else 'is'} for the simulator, not for backend `{backend}`"
     return [Diagnostic("M090", title, help="add `--backend astra_sim`")]
 
 

@@ -114,7 +114,8 @@ def _time(place: Path, asked: Asked, end: Ending) -> int:
         "--seed": asked.seed is not None,
         "--experiment": asked.experiment is not None,
     }
-    wrong = [*unfit(place, given), *unlike_astra(name, asked.astra_sim, asked.time_limit), *end.check()]
+    simulators = {"--astra-sim": asked.astra_sim, "--time-limit": asked.time_limit}
+    wrong = [*unfit(place, given), *unlike_astra(name, simulators), *end.check()]
     if wrong:
         return fail(Report(tuple(wrong)), as_json=end.as_json)
     options = AstraOptions(binary=asked.astra_sim)

@@ -38,6 +38,7 @@ def time_compiled(iterations: Sequence[Compiled], options: AstraOptions) -> tupl
 def _judged(one: Compiled, outcome: Outcome, tool: str) -> tuple[list[Timed], list[Diagnostic]]:
     done, found = outcome
     if done is None:
-        return [], [replace(d, title=f"{one.folder.name}: {d.title}") for d in found]
+        where = one.folder.name
+        return [], [d if where in d.title else replace(d, title=f"{where}: {d.title}") for d in found]
     finish, exposed = done.finish_ns[: one.ranks], done.exposed_ns[: one.ranks]
     return [Timed(one, finish, exposed, done.wall_s, tool)], []
