@@ -32,6 +32,7 @@ _SURFACE: dict[type, str] = {
     schema.RooflineCosts: "roofline",
     schema.FastOptions: "fast",
     schema.AstraSystem: "astra",
+    schema.AstraOptions: "astra_sim",
     schema.AttentionPlan: "attention",
     schema.ExpertPlan: "experts",
     schema.ModelDtypes: "dtype",

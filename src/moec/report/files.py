@@ -13,6 +13,7 @@ from moec.dsl.diagnostics import Diagnostic
 from moec.dsl.schema import Experiment
 from moec.report.csv_text import csv_bytes, decimals, integers, texts
 from moec.report.folder import FORMAT, MANIFEST
+from moec.report.metrics import tally_json
 from moec.serving.results import IterationTable, RequestTable, Results
 from moec.version import VERSION
 
@@ -39,6 +40,7 @@ def run_files(
         **provenance(experiment, overrides),
         "files": sorted([*files, MANIFEST]),
         "backend": results.backend,
+        **({"timed": tally_json(results.tally)} if results.tally else {}),
         "costs": dict(costs or {}),
         "approximations": [{"code": w.code, "title": w.title} for w in warnings],
     }

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from moec.backends.base import Tally
+
 Ints = NDArray[np.int64]
 
 
@@ -52,7 +54,10 @@ class TokenGaps:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Results:
-    """What a serving run leaves. `kv_blocks`: per attention-DP rank. `wall_s`: seconds spent simulating."""
+    """What a serving run leaves. `kv_blocks`: per attention-DP rank. `wall_s`: seconds spent simulating.
+
+    `tally`: how iterations were timed, of a backend that does not time all of them alike.
+    """
 
     requests: RequestTable
     iterations: IterationTable
@@ -62,3 +67,4 @@ class Results:
     wall_s: float
     backend: str
     seed: int
+    tally: Tally | None = None

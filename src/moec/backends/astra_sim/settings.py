@@ -58,7 +58,7 @@ def settings_of(
     `custom`: the traces hold per-op sets of sends; `group_sizes`: members of the communicators that collectives run in.
     """
     wired, found = wire(experiment, options, congestion, world)
-    splits, active, about_splits = _pieces(options, congestion, wired, custom=custom)
+    splits, active, about_splits = _pieces(experiment, options, congestion, wired, custom=custom)
     host = experiment.cluster.node.device.host
     settings = AstraSettings(
         congestion=congestion,
@@ -83,7 +83,7 @@ def _by_dimension(algorithm: Algorithm, wired: Wired) -> tuple[str, ...]:
 
 
 def _pieces(
-    options: AstraSystem, congestion: Congestion, wired: Wired, *, custom: bool
+    experiment: Experiment, options: AstraSystem, congestion: Congestion, wired: Wired, *, custom: bool
 ) -> tuple[int, int, list[Diagnostic]]:
     """Splits, active chunks, and what is wrong with those asked for.
 
@@ -94,15 +94,17 @@ def _pieces(
     found: list[Diagnostic] = []
     if custom and splits > 1:
         title = f"all-to-alls encoded as custom sets never end with `splits = {splits}`"
-        found.append(Diagnostic("M421", title, help="`splits = 1`, or `encoding = sendrecv`"))
+        asked = experiment.spans.get("backend.splits")
+        found.append(Diagnostic("M421", title, asked, help="`splits = 1`, or `encoding = sendrecv`"))
     elif custom and chunky:
         title = "collectives run in one piece beside custom all-to-alls, so a switch doubles the time of each message"
         fix = "`encoding = sendrecv` or `padded` allows pieces; `direct` algorithms suffer less than `ring`"
-        found.append(Diagnostic("M422", title, help=fix, severity="warning"))
+        found.append(Diagnostic("M422", title, experiment.spans.get("backend.encoding"), help=fix, severity="warning"))
     active = options.active or (splits if chunky else 1)
     if congestion == "unaware" and active > 1:
         title = f"the unaware simulator runs {active} pieces at once as if each had the link to itself"
-        found.append(Diagnostic("M423", title, help="`active = 1`", severity="warning"))
+        asked = experiment.spans.get("backend.active")
+        found.append(Diagnostic("M423", title, asked, help="`active = 1`", severity="warning"))
     return splits, active, found
 
 
@@ -113,7 +115,7 @@ def _algorithms(experiment: Experiment, options: AstraSystem, group_sizes: Itera
         Diagnostic(
             "M424",
             f"`{name} = halving_doubling` never ends in a group of {odd[0]} ranks",
-            experiment.span("backend"),
+            experiment.span(f"backend.{name}"),
             help="halving-doubling needs powers of two; use `ring` or `direct`",
         )
         for name in ("all_reduce", "all_gather", "reduce_scatter")

@@ -13,7 +13,8 @@ from moec.backends.fast.steps import DrawnSteps, FastSteps
 from moec.backends.fast.timing import timing
 from moec.compiler.graph import Graph
 from moec.compiler.lower import Context, program_of
-from moec.dsl.schema import AstraSystem, Device, Experiment
+from moec.dsl.diagnostics import Diagnostic
+from moec.dsl.schema import AstraSystem, Device, Experiment, FastOptions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,11 +27,11 @@ class FastBackend:
     @classmethod
     def of(cls, experiment: Experiment) -> Backend:
         """The backend for `experiment`'s cluster and the network model that it asks for."""
-        network = experiment.backend.network
-        if isinstance(network, AstraSystem):
+        asked = experiment.backend
+        if isinstance(asked, FastOptions) and isinstance(asked.network, AstraSystem):
             from moec.backends.fast.on_astra import AstraEstimator  # few runs need it and what it needs of ASTRA-sim
 
-            return AstraEstimator(experiment, network)
+            return AstraEstimator(experiment, asked.network)
         return cls.on_tiers(experiment)
 
     @classmethod
@@ -45,6 +46,10 @@ class FastBackend:
     def run_many(self, graphs: Iterable[Graph]) -> list[Timing]:
         """The timings of several graphs, without per-op times."""
         return [self.run(graph, detail=False) for graph in graphs]
+
+    def notes(self, _context: Context) -> list[Diagnostic]:
+        """Nothing: the estimator takes the cluster as it is."""
+        return []
 
     def steps(self, context: Context) -> StepTimer:
         """A timer of iterations for the serving loop: tables, or a fresh draw for every iteration if asked for."""

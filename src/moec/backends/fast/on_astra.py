@@ -11,13 +11,14 @@ import numpy as np
 from moec.backends.astra_sim.failure import SimulatorError, unusable
 from moec.backends.astra_sim.inputs import settings_for
 from moec.backends.astra_sim.settings import AstraSettings, Congestion
-from moec.backends.astra_sim.steps import AstraSteps
 from moec.backends.base import StepTimer, Timing
 from moec.backends.fast.astra import AstraNetwork, Refusal, custom_alltoall_ns, of_settings, point_to_point_ns
 from moec.backends.fast.astra.members import Ints, collective_ends, sends_ends
 from moec.backends.fast.astra.network import Kind
 from moec.backends.fast.schedule import Spot, evaluate
 from moec.backends.fast.timing import timing
+from moec.backends.graph_steps import GraphSteps
+from moec.backends.probe import probe
 from moec.compiler.chakra.exchange import (
     alltoall_size,
     collective_size,
@@ -57,13 +58,13 @@ class AstraEstimator:
         """The timings of several graphs, without per-op times."""
         return [self.run(graph, detail=False) for graph in graphs]
 
-    def notes(self, graph: Graph) -> list[Diagnostic]:
+    def notes(self, context: Context) -> list[Diagnostic]:
         """What the simulator's network cannot express, and what it would not survive."""
-        return settings_for(graph, self.experiment, self.options, self.congestion)[1]
+        return settings_for(probe(context), self.experiment, self.options, self.congestion)[1]
 
     def steps(self, context: Context) -> StepTimer:
         """A timer of iterations for the serving loop: every graph is evaluated once."""
-        return AstraSteps(program_of(context), self.run_many, None, every=1)
+        return GraphSteps(program_of(context), self.run_many)
 
 
 def _one_slot(graph: Graph) -> Graph:

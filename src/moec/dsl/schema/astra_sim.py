@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from moec.dsl.schema.fields import Seconds, spec
@@ -48,4 +48,4 @@ class AstraOptions(AstraSystem):
         "time every n-th iteration; others by the fast estimator, corrected by the last ratio", 1, at_least=1
     )
     time_limit: Seconds = spec("of one run of the simulator", 600.0, above=0)
-    binary: str | None = spec("the binary or its folder; MOEC_ASTRA_SIM or PATH when absent", None)
+    binary: str | None = field(default=None, metadata={"internal": True})

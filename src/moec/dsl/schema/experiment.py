@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from moec.dsl.diagnostics import Span
-from moec.dsl.schema.astra_sim import AstraSystem
+from moec.dsl.schema.astra_sim import AstraOptions, AstraSystem
 from moec.dsl.schema.fields import MOST_SEED, spec
 from moec.dsl.schema.hardware import Cluster
 from moec.dsl.schema.model import Model
@@ -50,7 +50,7 @@ class Experiment:
     serving: Serving = spec("by which engine", factory=Serving)
     workload: Workload | None = spec("for which requests; needed to simulate", None)
     costs: RooflineCosts = spec("compute times", factory=RooflineCosts)
-    backend: FastOptions = spec("who times the graph", factory=FastOptions)
+    backend: FastOptions | AstraOptions = spec("who times the graph", factory=FastOptions)
     seed: int = spec("seed of everything that draws", 0, at_least=0, at_most=MOST_SEED)
     name: str = field(default="experiment", metadata={"internal": True})
     names: Mapping[str, str] = field(default_factory=dict, metadata={"internal": True})
