@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from moec.backends.astra_sim.backend import AstraSimBackend
 from moec.backends.base import Backend, Tallied
 from moec.backends.registry import backend_named
+from moec.compiler.batch import Load
+from moec.compiler.lower import program_of
 from moec.compiler.pipeline import Prepared, prepare
+from moec.compiler.tally import Tally, extrapolations
 from moec.dsl.diagnostics import Diagnostic, has_errors
-from moec.dsl.schema import AstraOptions, Experiment, FastOptions
+from moec.dsl.schema import AstraOptions, Experiment, FastOptions, RooflineCosts
 from moec.serving.instance import Watch
 from moec.serving.loop import serve
-from moec.serving.results import Results
+from moec.serving.results import Ints, Results
 from moec.serving.workload import RequestStream, workload_of
 
 FAST, ASTRA_SIM = "fast", "astra_sim"
@@ -96,6 +99,7 @@ def simulate(
         return None, [Diagnostic("M199", title, span, "this experiment", help="add `workload = …` to it")]
     context = session.prepared.context
     timer = session.backend.steps(context)
+    tally = _tally(session)
     results, found = serve(
         session.experiment,
         session.stream,
@@ -104,11 +108,17 @@ def simulate(
         layout=context.layout,
         backend=session.backend_name,
         progress=progress,
-        watch=watch,
+        watch=_both(tally, watch),
     )
-    if results is None or not isinstance(timer, Tallied):
-        return results, found
-    return replace(results, tally=timer.tally()), [*found, *_estimated(session, timer)]
+    if results is None:
+        return None, found
+    if isinstance(timer, Tallied):
+        results, found = replace(results, tally=timer.tally()), [*found, *_estimated(session, timer)]
+    if tally is not None:
+        evidence = tally.result()
+        results = replace(results, evidence=evidence)
+        found = [*found, *extrapolations(evidence, session.experiment.span("costs"))]
+    return results, found
 
 
 def _estimated(session: Session, timer: Tallied) -> list[Diagnostic]:
@@ -124,3 +134,23 @@ def _estimated(session: Session, timer: Tallied) -> list[Diagnostic]:
     if span is None:
         title, label = f"{title}: {label}", ""
     return [Diagnostic("M416", title, span, label, help=fix, severity="warning")]
+
+
+def _tally(session: Session) -> Tally | None:
+    """A tally of evidence, unless the costs are of one kind throughout."""
+    if isinstance(session.experiment.costs, RooflineCosts):
+        return None
+    return Tally(program_of(replace(session.prepared.context, copies=1)))
+
+
+def _both(tally: Tally | None, watch: Watch | None) -> Watch | None:
+    """A watch that tells both."""
+    if tally is None:
+        return watch
+
+    def told(instance: int, start_ns: Ints, load: Load) -> None:
+        tally.add(load, len(start_ns))
+        if watch is not None:
+            watch(instance, start_ns, load)
+
+    return told

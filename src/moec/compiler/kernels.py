@@ -141,9 +141,13 @@ class Attention:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Elementwise:
-    """Memory-bound work (norms, activations, rotary, gathers): `traffic` bytes read and written, no counted flops."""
+    """Memory-bound work (norms, activations, rotary, gathers): `traffic` bytes read and written, no counted flops.
+
+    `rows`: the tokens or sequences that it passes over, where that is what measurements are taken at.
+    """
 
     traffic: Array
+    rows: Array | None = None
 
     @property
     def flops(self) -> Array:

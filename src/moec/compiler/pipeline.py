@@ -22,7 +22,7 @@ class Prepared:
 
 
 def prepare(experiment: Experiment) -> tuple[Prepared | None, list[Diagnostic]]:
-    """Check plan, memory and routing; None when one of them has an error. Warnings come with a result."""
+    """Check plan, memory, routing and costs; None when one of them has an error. Warnings come with a result."""
     found = check_plan(experiment)
     if has_errors(found):
         return None, found
@@ -31,4 +31,8 @@ def prepare(experiment: Experiment) -> tuple[Prepared | None, list[Diagnostic]]:
     found += about_routing
     if has_errors(found):
         return None, found
-    return Prepared(context_of(experiment, cost_model(experiment.costs), law), memory_of(experiment)), found
+    costs, about_costs = cost_model(experiment)
+    found += about_costs
+    if costs is None or has_errors(found):
+        return None, found
+    return Prepared(context_of(experiment, costs, law), memory_of(experiment)), found

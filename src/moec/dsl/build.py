@@ -81,7 +81,8 @@ class Building:
         if isinstance(value, Identifier) and value.text in shape.choices:
             return value.text
         if isinstance(value, TextValue) and shape.text:
-            return self._existing_file(value, at)
+            folder = fields_of(record.cls)[name].metadata["folder"]
+            return self._existing_folder(value, at) if folder else self._existing_file(value, at)
         return self.note(checks.wrong_type(value, shape, name, at))
 
     def _existing_file(self, value: TextValue, at: Span) -> str | Absent:
@@ -95,6 +96,21 @@ class Building:
                 Diagnostic("M503", f"cannot read `{value.text}`: {reason.lower()}", at, help=_where(value))
             )
         self.files[value.text] = hashlib.sha256(content).hexdigest()
+        return str(path.absolute())
+
+    def _existing_folder(self, value: TextValue, at: Span) -> str | Absent:
+        """As `_existing_file`, of a folder, whose tables are among the inputs of the run."""
+        path = Path(os.path.normpath(value.unit.directory / value.text))
+        if not path.is_dir():
+            reason = "it is a file, not a folder" if path.exists() else "no such folder"
+            return self.note(Diagnostic("M503", f"cannot read `{value.text}`: {reason}", at, help=_where(value)))
+        for file in tables_in(path):
+            name = f"{value.text.rstrip('/')}/{file.relative_to(path).as_posix()}"
+            try:
+                self.files[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+            except OSError as error:
+                reason = (error.strerror or "unreadable").lower()
+                return self.note(Diagnostic("M503", f"cannot read `{name}`: {reason}", at, help=_where(value)))
         return str(path.absolute())
 
     def _check_names(self, record: Record) -> None:
@@ -131,6 +147,12 @@ class Building:
         if problem is None:
             return built
         return self.note(Diagnostic("M216", problem[0], record.head or NOWHERE, help=problem[1]))
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """The CSV and YAML files in a folder and in the folders right in it, by name."""
+    files = [*folder.iterdir(), *(f for inner in folder.iterdir() if inner.is_dir() for f in inner.iterdir())]
+    return sorted(f for f in files if f.suffix in (".csv", ".yaml") and f.is_file())
 
 
 def _low_to_high(built: schema.UniformLength) -> tuple[str, str] | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import lark
 
+from moec.cache import cache_directory
 from moec.dsl.tree import AstBuilder
 
 _GRAMMAR = Path(__file__).with_name("moe.lark")
@@ -39,18 +39,6 @@ def _quiet_lark() -> Iterator[None]:
         yield
     finally:
         lark.logger.setLevel(before)
-
-
-def cache_directory() -> Path | None:
-    """The user's own cache directory for moec, created when absent; None when there is no place to write."""
-    try:
-        directory = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "moec"
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except (OSError, RuntimeError):  # RuntimeError: there is no home
-        return None
-    # Tables are unpickled: nobody else may be able to put one there.
-    mine = not hasattr(os, "getuid") or directory.stat().st_uid == os.getuid()
-    return directory if mine and os.access(directory, os.W_OK) else None
 
 
 def _table_file(text: str) -> Path | None:

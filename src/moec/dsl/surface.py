@@ -30,6 +30,8 @@ _SURFACE: dict[type, str] = {
     schema.LognormalLength: "lognormal",
     schema.GammaArrivals: "gamma",
     schema.RooflineCosts: "roofline",
+    schema.ProfileCosts: "profile",
+    schema.TableCosts: "table",
     schema.FastOptions: "fast",
     schema.AstraSystem: "astra",
     schema.AstraOptions: "astra_sim",

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from moec.compiler.tally import OpEvidence
 from moec.dsl.diagnostics import Diagnostic
 from moec.dsl.schema import Experiment
 from moec.report.csv_text import csv_bytes, decimals, integers, texts
@@ -29,7 +30,7 @@ def run_files(
 ) -> dict[str, bytes]:
     """File name -> content. All but `summary.json` (it has `wall_s`) depend on the specification and the seed alone.
 
-    `costs` maps an op to the evidence level of its time; `warnings` are what a backend could only approximate.
+    `costs` maps an op to the evidence level of its time (of most of its times, where a run has counted); `warnings` are what a backend could only approximate.
     """
     files = {
         "summary.json": json_bytes(summary),
@@ -41,7 +42,8 @@ def run_files(
         "files": sorted([*files, MANIFEST]),
         "backend": results.backend,
         **({"timed": tally_json(results.tally)} if results.tally else {}),
-        "costs": dict(costs or {}),
+        "costs": {**(costs or {}), **{op: e.level for op, e in results.evidence.items()}},
+        "evidence": {op: evidence_json(e) for op, e in results.evidence.items()},
         "approximations": [{"code": w.code, "title": w.title} for w in warnings],
     }
     return {**files, MANIFEST: json_bytes(manifest)}
@@ -59,6 +61,15 @@ def provenance(experiment: Experiment, overrides: Sequence[str]) -> dict[str, An
         "overrides": list(overrides),
         "inputs": dict(sorted(experiment.files.items())),
     }
+
+
+def evidence_json(evidence: OpEvidence) -> dict[str, Any]:
+    """Kernels by evidence level, and the bounds of the measurements that were passed."""
+    beyond = [
+        {"axis": x.axis, "measured_from" if x.below else "measured_to": x.limit, "used": x.used, "kernels": x.times}
+        for x in evidence.beyond
+    ]
+    return {**evidence.counts, **({"beyond": beyond} if beyond else {})}
 
 
 def requests_csv(table: RequestTable) -> bytes:

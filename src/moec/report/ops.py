@@ -11,6 +11,7 @@ from moec.backends.base import OpTiming, Timing
 from moec.compiler.costs.base import BOUNDS
 from moec.compiler.graph import AllToAll, Block, Collective, Compute, Dense, Graph, Outer, SendRecv, Transfer, Work
 from moec.compiler.kernels import Array
+from moec.compiler.tally import worst
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,4 +110,4 @@ def _evidence(work: Work) -> tuple[str, str]:
         return "network", "modelled"
     time, bound = np.broadcast_arrays(work.cost.time_ns, work.cost.bound)
     weight = np.bincount(bound.ravel().astype(np.int64), weights=time.ravel(), minlength=len(BOUNDS))
-    return BOUNDS[int(weight.argmax())], work.cost.source
+    return BOUNDS[int(weight.argmax())], worst(work.cost.evidence.level, time > 0)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moec.backends.base import Tally
+from moec.compiler.tally import OpEvidence
 
 Ints = NDArray[np.int64]
 
@@ -56,7 +58,8 @@ class TokenGaps:
 class Results:
     """What a serving run leaves. `kv_blocks`: per attention-DP rank. `wall_s`: seconds spent simulating.
 
-    `tally`: how iterations were timed, of a backend that does not time all of them alike.
+    `tally`: how iterations were timed, of a backend that does not time all of them alike. `evidence`: op -> where its
+    times came from, over the run; empty when the cost model gives all of one kind.
     """
 
     requests: RequestTable
@@ -68,3 +71,4 @@ class Results:
     backend: str
     seed: int
     tally: Tally | None = None
+    evidence: Mapping[str, OpEvidence] = field(default_factory=dict)

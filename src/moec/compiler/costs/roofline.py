@@ -18,7 +18,8 @@ from moec.compiler.costs.curves import (
     prefill_terms,
 )
 from moec.compiler.kernels import Array, Attention, Elementwise, ExpertFfn, Gemm, Kernel
-from moec.dsl.schema import Device
+from moec.dsl.diagnostics import Diagnostic
+from moec.dsl.schema import Device, Experiment
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Roofline:
 
     curves: Curves = field(default_factory=Curves)
 
-    def estimate(self, kernel: Kernel, device: Device) -> Estimate:
+    def estimate(self, kernel: Kernel, device: Device, role: str = "") -> Estimate:
         """The time of `kernel`, an array of the broadcast shape of its counts; exactly 0 where there is no work."""
         match kernel:
             case Gemm():
@@ -54,6 +55,11 @@ class Roofline:
         work = (np.asarray(kernel.chunk_tokens) > 0) | (np.asarray(kernel.decodes) > 0)
         terms = Terms(start, chunks.memory + decodes.memory, chunks.compute + decodes.compute)
         return _finish(terms, start + busy, work)
+
+
+def make(experiment: Experiment) -> tuple[Roofline, list[Diagnostic]]:
+    """The cost model of `costs = roofline()`."""
+    return Roofline(), []
 
 
 def _estimate(terms: Terms, work: Array) -> Estimate:

@@ -8,7 +8,7 @@ import numpy as np
 
 from moec.compiler.batch import Load
 from moec.compiler.graph import Collective, Work
-from moec.compiler.kernels import Array, Attention, Elementwise, Gemm
+from moec.compiler.kernels import Array, Attention, Gemm
 from moec.compiler.lower.context import Context
 from moec.compiler.lower.lane import Lane
 from moec.compiler.lower.program import Situation
@@ -25,7 +25,7 @@ NONE = np.zeros((1, 1))
 def attend(lane: Lane, context: Context, *, full: bool) -> None:
     """Norm, projections, attention and the output projection's reduction; `full` is false in sliding-window layers."""
     span = context.experiment.span("model.attention")
-    lane.add("attn_norm", lambda s: norm(context, s), "tokens", span=span)
+    lane.add("attn_norm", lambda s: norm(context, s, "attn_norm"), "tokens", span=span)
     match context.model.attention:
         case Gqa() as gqa:
             _gqa(lane, context, gqa, windowed=gqa.window is not None and not full)
@@ -37,10 +37,10 @@ def attend(lane: Lane, context: Context, *, full: bool) -> None:
         lane.add("attn_all_reduce", lambda s: tp_all_reduce(context, s), "tokens", stream="comm", span=span)
 
 
-def norm(context: Context, s: Situation) -> Work:
+def norm(context: Context, s: Situation, role: str) -> Work:
     """Residual add and norm over the rank's tokens."""
     width = context.model.hidden * DTYPE_BYTES[context.model.dtype.activations]
-    return context.compute(Elementwise(context.spread(s.load.tokens) * NORM_PASSES * width), replicas=context.layout.tp)
+    return context.elementwise(s.load.tokens, NORM_PASSES * width, role, replicas=context.layout.tp)
 
 
 def tp_all_reduce(context: Context, s: Situation) -> Work:
@@ -54,6 +54,7 @@ def linear(
     rows: Array,
     n: int,
     k: int,
+    role: str,
     *,
     kind: Kind = "attention",
     batch: int = 1,
@@ -63,7 +64,7 @@ def linear(
     """A product of `rows` `[…, dp]` tokens with a [k, n] weight of `kind`, or with its 16-bit copy if `unpacked`."""
     activations = context.model.dtype.activations
     weights = activations if unpacked else weight_dtype(context.model, kind)
-    return context.compute(Gemm(context.spread(rows), n, k, weights, activations, batch), replicas=replicas)
+    return context.compute(Gemm(context.spread(rows), n, k, weights, activations, batch), role, replicas=replicas)
 
 
 def _gqa(lane: Lane, c: Context, a: Gqa, *, windowed: bool) -> None:
@@ -74,15 +75,11 @@ def _gqa(lane: Lane, c: Context, a: Gqa, *, windowed: bool) -> None:
     # Rotary reads and writes q and k in place and the new keys and values go to the cache; with per-head norms q and k
     # pass through memory once more.
     moved = (2 * (heads + kv_heads) * (2 if a.qk_norm else 1) + 2 * 2 * kv_heads) * dim * act
-    lane.add("qkv_proj", lambda s: linear(c, s.load.tokens, qkv, c.model.hidden), "tokens", span=span)
-    lane.add("rope", lambda s: c.compute(Elementwise(c.spread(s.load.tokens) * moved)), "tokens", span=span)
-    lane.add(
-        "window_attention" if windowed else "attention",
-        lambda s: c.compute(_gqa_kernel(c, a, s.load, windowed)),
-        "load",
-        span=span,
-    )
-    lane.add("o_proj", lambda s: linear(c, s.load.tokens, c.model.hidden, heads * dim), "tokens", span=span)
+    lane.add("qkv_proj", lambda s: linear(c, s.load.tokens, qkv, c.model.hidden, "qkv_proj"), "tokens", span=span)
+    lane.add("rope", lambda s: c.elementwise(s.load.tokens, moved, "rope"), "tokens", span=span)
+    name = "window_attention" if windowed else "attention"
+    lane.add(name, lambda s: c.compute(_gqa_kernel(c, a, s.load, windowed), name), "load", span=span)
+    lane.add("o_proj", lambda s: linear(c, s.load.tokens, c.model.hidden, heads * dim, "o_proj"), "tokens", span=span)
 
 
 def _gqa_kernel(c: Context, a: Gqa, load: Load, windowed: bool) -> Attention:
@@ -116,29 +113,48 @@ def _mla(lane: Lane, c: Context, a: Mla) -> None:
     moved = 2 * heads * a.rope_dim * act + (a.q_rank + latent) * 2 * act + latent * cache
     if a.q_rank:
         down = a.q_rank + latent
-        lane.add("qkv_a_proj", lambda s: linear(c, s.load.tokens, down, hidden, replicas=tp), "tokens", span=span)
-        lane.add("q_b_proj", lambda s: linear(c, s.load.tokens, heads * q_width, a.q_rank), "tokens", span=span)
+        lane.add(
+            "qkv_a_proj",
+            lambda s: linear(c, s.load.tokens, down, hidden, "qkv_a_proj", replicas=tp),
+            "tokens",
+            span=span,
+        )
+        lane.add(
+            "q_b_proj", lambda s: linear(c, s.load.tokens, heads * q_width, a.q_rank, "q_b_proj"), "tokens", span=span
+        )
     else:
-        lane.add("q_proj", lambda s: linear(c, s.load.tokens, heads * q_width, hidden), "tokens", span=span)
-        lane.add("kv_a_proj", lambda s: linear(c, s.load.tokens, latent, hidden, replicas=tp), "tokens", span=span)
-    lane.add("rope", lambda s: c.compute(Elementwise(c.spread(s.load.tokens) * moved)), "tokens", span=span)
+        lane.add("q_proj", lambda s: linear(c, s.load.tokens, heads * q_width, hidden, "q_proj"), "tokens", span=span)
+        lane.add(
+            "kv_a_proj",
+            lambda s: linear(c, s.load.tokens, latent, hidden, "kv_a_proj", replicas=tp),
+            "tokens",
+            span=span,
+        )
+    lane.add("rope", lambda s: c.elementwise(s.load.tokens, moved, "rope"), "tokens", span=span)
     expanded = heads * (a.nope_dim + a.v_dim)
-    lane.add("kv_b_proj", lambda s: linear(c, s.load.chunk_kv, expanded, a.kv_rank), "chunks", span=span)
-    lane.add("prefill_attention", lambda s: c.compute(_mla_prefill(c, a, s.load, heads)), "chunks", span=span)
+    lane.add("kv_b_proj", lambda s: linear(c, s.load.chunk_kv, expanded, a.kv_rank, "kv_b_proj"), "chunks", span=span)
+    lane.add(
+        "prefill_attention",
+        lambda s: c.compute(_mla_prefill(c, a, s.load, heads), "prefill_attention"),
+        "chunks",
+        span=span,
+    )
     lane.add(
         "q_absorb",
-        lambda s: linear(c, s.load.decodes, a.kv_rank, a.nope_dim, batch=heads, unpacked=True),
+        lambda s: linear(c, s.load.decodes, a.kv_rank, a.nope_dim, "q_absorb", batch=heads, unpacked=True),
         "decodes",
         span=span,
     )
-    lane.add("decode_attention", lambda s: c.compute(_mla_decode(c, a, s.load, heads)), "load", span=span)
+    lane.add(
+        "decode_attention", lambda s: c.compute(_mla_decode(c, a, s.load, heads), "decode_attention"), "load", span=span
+    )
     lane.add(
         "v_absorb",
-        lambda s: linear(c, s.load.decodes, a.v_dim, a.kv_rank, batch=heads, unpacked=True),
+        lambda s: linear(c, s.load.decodes, a.v_dim, a.kv_rank, "v_absorb", batch=heads, unpacked=True),
         "decodes",
         span=span,
     )
-    lane.add("o_proj", lambda s: linear(c, s.load.tokens, hidden, heads * a.v_dim), "tokens", span=span)
+    lane.add("o_proj", lambda s: linear(c, s.load.tokens, hidden, heads * a.v_dim, "o_proj"), "tokens", span=span)
 
 
 def _mla_prefill(c: Context, a: Mla, load: Load, heads: int) -> Attention:

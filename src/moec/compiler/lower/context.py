@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from moec.compiler.costs.base import CostModel, Estimate
+from moec.compiler.costs.base import CostModel
 from moec.compiler.graph import Compute
-from moec.compiler.kernels import Array, ExpertFfn, Kernel
+from moec.compiler.kernels import Array, Elementwise, ExpertFfn, Kernel
 from moec.compiler.layout import Layout, layout_of
 from moec.compiler.routing.base import Law
 from moec.dsl.schema import DTYPE_BYTES, Device, Dtype, Experiment, Model
@@ -50,15 +50,20 @@ class Context:
         array = np.asarray(per_dp, dtype=float)
         return array[..., 0] * self.layout.dp if array.shape[-1] == 1 else array.sum(axis=-1)
 
-    def compute(self, kernel: Kernel, *, straggler: Kernel | None = None, replicas: int = 1) -> Compute:
-        """`kernel` with its time in whole nanoseconds, at least 1 wherever there is work."""
-        estimate = self.costs.estimate(straggler or kernel, self.device)
+    def compute(self, kernel: Kernel, role: str, *, straggler: Kernel | None = None, replicas: int = 1) -> Compute:
+        """`kernel` with its time in whole nanoseconds, at least 1 wherever there is work; `role` is the op's name."""
+        estimate = self.costs.estimate(straggler or kernel, self.device, role)
         time = np.asarray(estimate.time_ns, dtype=float)
         if self.experiment.serving.overhead.execution == "eager":
             launches = EXPERT_KERNELS if isinstance(kernel, ExpertFfn) else 1
             time = np.where(time > 0, np.maximum(time, launches * self.device.launch * 1e9), 0.0)
         whole = np.where(time > 0, np.maximum(np.rint(time), 1), 0).astype(np.int64)
-        return Compute(kernel, Estimate(whole, estimate.bound, estimate.source), straggler, replicas)
+        return Compute(kernel, replace(estimate, time_ns=whole), straggler, replicas)
+
+    def elementwise(self, per_dp: Array, width: float, role: str, *, replicas: int = 1) -> Compute:
+        """A pass over `per_dp` `[…, dp]` tokens or sequences that moves `width` bytes for each."""
+        rows = self.spread(per_dp)
+        return self.compute(Elementwise(rows * width, rows), role, replicas=replicas)
 
 
 def context_of(experiment: Experiment, costs: CostModel, law: Law | None, *, folded: bool = False) -> Context:

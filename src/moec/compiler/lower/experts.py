@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moec.compiler.graph import AllToAll, Collective, CollectiveKind, Dense, Outer, Work
-from moec.compiler.kernels import Array, Elementwise, ExpertFfn
+from moec.compiler.kernels import Array, ExpertFfn
 from moec.compiler.lower.attention import linear, norm, tp_all_reduce
 from moec.compiler.lower.context import Context, wire_bytes
 from moec.compiler.lower.ffn import mlp
 from moec.compiler.lower.lane import Lane
 from moec.compiler.lower.program import Follows, Situation
+from moec.compiler.mixture import shared_width, sum_width, top_k_width
 from moec.compiler.parameters import weight_dtype
 from moec.dsl.schema import DTYPE_BYTES, Dtype, Moe
 
@@ -43,7 +44,7 @@ def sums_later(c: Context) -> bool:
 def mixture(lane: Lane, c: Context, moe: Moe, layers: Layers) -> None:
     """Norm, router, exchange, experts and shared experts, each where the plan's overlap puts it."""
     span = c.experiment.span("model.moe")
-    lane.add("ffn_norm", lambda s: norm(c, s), "tokens", span=span)
+    lane.add("ffn_norm", lambda s: norm(c, s, "ffn_norm"), "tokens", span=span)
     router = _router(lane, c, moe)
     hidden_shared = moe.shared > 0 and c.experiment.parallelism.overlap != "none"
     dispatched = _exchange(lane, c, layers, back=False)
@@ -75,22 +76,24 @@ def _router(lane: Lane, c: Context, moe: Moe) -> int:
     share, replicas = (1 / tp, 1) if _sliced(c) else (1.0, tp)
     lane.add(
         "router",
-        lambda s: linear(c, s.load.tokens * share, moe.experts, c.model.hidden, kind="router", replicas=replicas),
+        lambda s: linear(
+            c, s.load.tokens * share, moe.experts, c.model.hidden, "router", kind="router", replicas=replicas
+        ),
         "tokens",
         span=span,
     )
-    scores = 2 * moe.experts * DTYPE_BYTES["fp32"] * share  # read for the softmax, read again for the top-k
     return lane.add(
         "top_k",
-        lambda s: c.compute(Elementwise(c.spread(s.load.tokens) * scores), replicas=replicas),
+        lambda s: c.elementwise(s.load.tokens * share, top_k_width(moe), "top_k", replicas=replicas),
         "tokens",
         span=span,
     )
 
 
 def _shared(lane: Lane, c: Context, moe: Moe, *, after: tuple[int, ...] | None) -> int:
-    width = moe.shared * (moe.shared_intermediate or moe.intermediate)
-    return mlp(lane, c, width, moe.gated, prefix="shared_", span=c.experiment.span("model.moe.shared"), after=after)
+    return mlp(
+        lane, c, shared_width(moe), moe.gated, prefix="shared_", span=c.experiment.span("model.moe.shared"), after=after
+    )
 
 
 def _experts(c: Context, moe: Moe, s: Situation, layers: Layers) -> Work:
@@ -102,20 +105,17 @@ def _experts(c: Context, moe: Moe, s: Situation, layers: Layers) -> Work:
 
     if s.drawn is not None:
         rows, active = (_cells_to_ranks(c, x[layers]) for x in (s.drawn.rows, s.drawn.active))
-        return c.compute(kernel(rows.astype(float), active.astype(float)))
+        return c.compute(kernel(rows.astype(float), active.astype(float)), "experts")
     e = s.expected
     assert e is not None, "a mixture needs routing"
     mean, slow = (
         kernel(r[..., None, None], a[..., None, None]) for r, a in ((e.rows, e.active), (e.rows_max, e.active_max))
     )
-    return c.compute(mean, straggler=slow)
+    return c.compute(mean, "experts", straggler=slow)
 
 
 def _sum(c: Context, moe: Moe, s: Situation) -> Work:
-    """The weighted sum over a token's experts, with the shared expert's output added."""
-    branches = 2 + (1 if moe.shared else 0)
-    width = branches * c.model.hidden * DTYPE_BYTES[c.model.dtype.activations]
-    return c.compute(Elementwise(c.spread(s.load.tokens) * width), replicas=c.layout.tp)
+    return c.elementwise(s.load.tokens, sum_width(c.model, moe), "moe_sum", replicas=c.layout.tp)
 
 
 def _exchange(lane: Lane, c: Context, layers: Layers, *, back: bool) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from moec.compiler.graph import Collective, Work
-from moec.compiler.kernels import Elementwise
 from moec.compiler.lower.attention import linear, norm, tp_all_reduce
 from moec.compiler.lower.context import Context
 from moec.compiler.lower.lane import Lane
@@ -20,7 +19,7 @@ SAMPLING_PASSES = 3
 def dense(lane: Lane, c: Context, ffn: Ffn) -> None:
     """Norm, dense network and its reduction."""
     span = c.experiment.span("model.ffn")
-    lane.add("ffn_norm", lambda s: norm(c, s), "tokens", span=span)
+    lane.add("ffn_norm", lambda s: norm(c, s, "ffn_norm"), "tokens", span=span)
     mlp(lane, c, ffn.intermediate, ffn.gated, prefix="", span=span)
     if c.layout.tp > 1:
         lane.add("ffn_all_reduce", lambda s: tp_all_reduce(c, s), "tokens", stream="comm", span=span)
@@ -33,12 +32,11 @@ def mlp(
     """The two products and the activation between them, `intermediate` split over tp; returns the last op."""
     width, act = intermediate // c.layout.tp, DTYPE_BYTES[c.model.dtype.activations]
     up, moved = (2 if gated else 1) * width, (3 if gated else 2) * width * act
-    name = "gate_up_proj" if gated else "up_proj"
-    lane.add(prefix + name, lambda s: linear(c, s.load.tokens, up, c.model.hidden), "tokens", after=after, span=span)
-    lane.add(prefix + "act", lambda s: c.compute(Elementwise(c.spread(s.load.tokens) * moved)), "tokens", span=span)
-    return lane.add(
-        prefix + "down_proj", lambda s: linear(c, s.load.tokens, c.model.hidden, width), "tokens", span=span
-    )
+    names = (prefix + ("gate_up_proj" if gated else "up_proj"), prefix + "act", prefix + "down_proj")
+    first, between, last = names
+    lane.add(first, lambda s: linear(c, s.load.tokens, up, c.model.hidden, first), "tokens", after=after, span=span)
+    lane.add(between, lambda s: c.elementwise(s.load.tokens, moved, between), "tokens", span=span)
+    return lane.add(last, lambda s: linear(c, s.load.tokens, c.model.hidden, width, last), "tokens", span=span)
 
 
 def embed(lane: Lane, c: Context) -> None:
@@ -47,7 +45,7 @@ def embed(lane: Lane, c: Context) -> None:
     width = 2 * c.model.hidden * DTYPE_BYTES[c.model.dtype.activations]
     lane.add(
         "embedding",
-        lambda s: c.compute(Elementwise(c.spread(s.load.tokens) * width), replicas=c.layout.tp),
+        lambda s: c.elementwise(s.load.tokens, width, "embedding", replicas=c.layout.tp),
         "tokens",
         span=span,
     )
@@ -58,17 +56,20 @@ def embed(lane: Lane, c: Context) -> None:
 def head(lane: Lane, c: Context) -> None:
     """Final norm, logits of every sequence's last token, their gathering and the sampling."""
     span, vocab = c.experiment.span("model.vocab"), c.model.vocab
-    lane.add("final_norm", lambda s: norm(c, s), "tokens", span=span)
+    lane.add("final_norm", lambda s: norm(c, s, "final_norm"), "tokens", span=span)
     split = -(-vocab // c.layout.tp)
     lane.add(
-        "lm_head", lambda s: linear(c, s.load.sequences, split, c.model.hidden, kind="head"), "sequences", span=span
+        "lm_head",
+        lambda s: linear(c, s.load.sequences, split, c.model.hidden, "lm_head", kind="head"),
+        "sequences",
+        span=span,
     )
     if c.layout.tp > 1:
         lane.add("logits_all_gather", lambda s: _logits(c, s), "sequences", stream="comm", span=span)
     moved = SAMPLING_PASSES * vocab * DTYPE_BYTES["fp32"]
     lane.add(
         "sample",
-        lambda s: c.compute(Elementwise(c.spread(s.load.sequences) * moved), replicas=c.layout.tp),
+        lambda s: c.elementwise(s.load.sequences, moved, "sample", replicas=c.layout.tp),
         "sequences",
         span=span,
     )

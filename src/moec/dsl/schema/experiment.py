@@ -8,6 +8,7 @@ from typing import Literal
 
 from moec.dsl.diagnostics import Span
 from moec.dsl.schema.astra_sim import AstraOptions, AstraSystem
+from moec.dsl.schema.costs import Costs, RooflineCosts
 from moec.dsl.schema.fields import MOST_SEED, spec
 from moec.dsl.schema.hardware import Cluster
 from moec.dsl.schema.model import Model
@@ -15,11 +16,6 @@ from moec.dsl.schema.parallelism import Parallelism
 from moec.dsl.schema.routing import Routing
 from moec.dsl.schema.serving import Serving
 from moec.dsl.schema.workload import Workload
-
-
-@dataclass(frozen=True, slots=True)
-class RooflineCosts:
-    """Device peaks × documented efficiency curves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +45,7 @@ class Experiment:
     routing: Routing = spec("expert choice", factory=Routing)
     serving: Serving = spec("by which engine", factory=Serving)
     workload: Workload | None = spec("for which requests; needed to simulate", None)
-    costs: RooflineCosts = spec("compute times", factory=RooflineCosts)
+    costs: Costs = spec("compute times", factory=RooflineCosts)
     backend: FastOptions | AstraOptions = spec("who times the graph", factory=FastOptions)
     seed: int = spec("seed of everything that draws", 0, at_least=0, at_most=MOST_SEED)
     name: str = field(default="experiment", metadata={"internal": True})

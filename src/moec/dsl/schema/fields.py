@@ -30,11 +30,12 @@ def spec(
     above: float | None = None,
     at_most: float | None = None,
     factory: Any = MISSING,
+    folder: bool = False,
 ) -> Any:
     """A field of a kind. No default means the user must give it. Bounds are in SI and inclusive except `above`;
-    a whole number without `at_most` is at most `MOST`.
+    a whole number without `at_most` is at most `MOST`. `folder`: the path is a folder's.
     """
-    metadata = {"doc": doc, "at_least": at_least, "above": above, "at_most": at_most}
+    metadata = {"doc": doc, "at_least": at_least, "above": above, "at_most": at_most, "folder": folder}
     if factory is not MISSING:
         return field(default_factory=factory, metadata=metadata)
     return field(default=default, metadata=metadata)

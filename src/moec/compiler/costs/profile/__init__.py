@@ -1,0 +1,1 @@
+"""`profile(…)`: kernel times from the profile bundles of LLMServingSim 2.0."""
