@@ -99,7 +99,7 @@ def contexts(library: Library, device: Device) -> Iterator[np.ndarray]:
         ("head_dim", 128), ("window_size", 0), ("kv_cache_dtype", "bfloat16"),
     )  # fmt: skip
     for (heads, kv_heads), part in found.groups("num_heads", "num_key_value_heads").items():
-        keys = part.keys.astype(float) + [[0, 1]]
+        keys = part.keys + np.array([[0.0, 1.0]])
         axis = np.unique(keys[:, 1])
         odd = np.isin(keys[:, 1], axis[1:-1:2]) & (keys[:, 1] >= 128)
         plane = Plane.of(keys[~odd], part.time_ns[~odd])

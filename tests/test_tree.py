@@ -12,19 +12,7 @@ from moec.version import VERSION
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "moec"
-ORDER = [
-    "version",
-    "cache",
-    "dsl",
-    "compiler",
-    "backends",
-    "serving",
-    "session",
-    "compilation",
-    "report",
-    "validation",
-    "cli",
-]
+ORDER = ["version", "cache", "dsl", "compiler", "backends", "serving", "session", "compilation", "report", "cli"]
 """What stands further left knows nothing of what stands further right."""
 FILES = sorted(SOURCE.rglob("*.py"))
 

@@ -1,79 +1,112 @@
-"""`moec validate`: simulated serving against measured serving."""
+"""`moec validate`: simulate what a real engine has run, and say how far off that is."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moec.cli.console import fail
-from moec.cli.options import Json
+from moec.cli.console import FINE, OUT_OF_BANDS, diagnostics_json, fail, note, note_report, say, say_json
+from moec.cli.options import BackendName, File, Json, Name, Seed, Set
 from moec.dsl.diagnostics import Diagnostic, Report
 
-WAVES = 4
-"""Requests for each one in flight that are enough: ten give the same errors to a point (docs/silicon.md)."""
+if TYPE_CHECKING:
+    from moec.report.validation.outputs import Validation
+    from moec.report.validation.recorded import Recorded
+    from moec.session import Session
 
 
 def validate(
-    target: Annotated[
-        str, typer.Argument(metavar="silicon", help="The measurements to compare with.", show_default=False)
+    file: File,
+    against: Annotated[
+        Path, typer.Option("--against", metavar="DIR", help="The recorded run: requests.jsonl.", show_default=False)
     ],
-    gpu: Annotated[
+    band: Annotated[
         list[str] | None,
-        typer.Option("--gpu", metavar="NAME", help="Only rows of this GPU; may be repeated.", show_default=False),
+        typer.Option("--band", metavar="NAME=PERCENT", help="Another limit for a verdict.", show_default=False),
     ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option("--model", metavar="NAME", help="Only rows of this model; may be repeated.", show_default=False),
-    ] = None,
-    engine: Annotated[
-        list[str] | None,
-        typer.Option("--engine", metavar="NAME", help="Only rows of this engine; may be repeated.", show_default=False),
-    ] = None,
-    limit: Annotated[
-        int | None,
-        typer.Option("--limit", metavar="N", min=1, help="Replay at most N rows, evenly chosen.", show_default=False),
-    ] = None,
-    waves: Annotated[
-        int, typer.Option("--waves", metavar="N", min=3, help="Requests simulated for each one in flight.")
-    ] = WAVES,
-    tokens: Annotated[
-        Literal["balanced", "power_law"], typer.Option("--tokens", help="How tokens met experts in the kernel tables.")
-    ] = "balanced",
-    anyway: Annotated[
-        bool,
-        typer.Option(
-            "--anyway", help="Also rows that do not tell how the engine was started: as if with its defaults."
-        ),
-    ] = False,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs", metavar="N", min=1, help="Processes; as many as processors by default.", show_default=False
-        ),
-    ] = None,
+    backend: BackendName = "fast",
+    overrides: Set = None,
+    seed: Seed = None,
+    experiment: Name = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write every row and the scores there.")
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write figures, requests and curves there.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace results that moec wrote to DIR before.")] = False,
     as_json: Json = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
 ) -> int:
-    """Compare simulated with measured serving.
+    """Serve FILE's workload and compare it with a real engine's run of it.
 
-    `silicon`: the serving runs that the package aiconfigurator-core carries, replayed with its kernel tables.
+    Leaves with 4 when the run is further off than a band allows.
     """
-    if target != "silicon":
-        title = f"there is nothing to validate called `{target}`"
-        return fail(Report((Diagnostic("M090", title, help="`moec validate silicon`"),)), as_json=as_json)
-    if force and output is None:
-        return fail(
-            Report((Diagnostic("M090", "`--force` without `-o`", help="name the folder: `-o DIR`"),)), as_json=as_json
-        )
-    from moec.cli.validate_silicon import validate_silicon
+    from moec.cli.loading import session_of, with_more
+    from moec.report.folder import check_target
+    from moec.report.validation.recorded import read_run
+    from moec.report.validation.verdict import bands_of
 
-    return validate_silicon(
-        gpus=gpu or (), models=model or (), engines=engine or (), limit=limit, waves=waves, tokens=tokens, anyway=anyway, jobs=jobs,
-        output=output, force=force, as_json=as_json, quiet=quiet,
-    )  # fmt: skip
+    session, report = session_of(file, experiment=experiment, overrides=overrides or (), seed=seed, backend=backend)
+    run, found, texts = read_run(against)
+    bands, wrong = bands_of(band or ())
+    report = with_more(replace(report, sources={**report.sources, **texts}), [*found, *wrong])
+    if output is not None:
+        report = with_more(report, check_target(output, force=force))
+    elif force:
+        report = with_more(report, [Diagnostic("M090", "`--force` without `-o`", help="name the folder: `-o DIR`")])
+    if session is None or run is None or report.failed:
+        return fail(report, as_json=as_json)
+    made, report = _simulated(session, run, bands, report)
+    if made is None:
+        return fail(report, as_json=as_json)
+    return _finish(made, report, output, force, overrides or (), as_json)
+
+
+def _simulated(
+    session: Session, run: Recorded, bands: dict[str, float], report: Report
+) -> tuple[Validation | None, Report]:
+    from moec.cli.loading import with_more
+    from moec.report.validation.compare import compare
+    from moec.report.validation.curves import curves_of
+    from moec.report.validation.match import match
+    from moec.report.validation.outputs import Validation
+    from moec.report.validation.verdict import verdict
+    from moec.session import simulate
+
+    if session.stream is None:
+        return None, with_more(report, simulate(session)[1])
+    rows, found = match(run, session.stream, session.experiment)
+    report = with_more(report, found)
+    if rows is None:
+        return None, report
+    results, late = simulate(session)
+    report = with_more(report, late)
+    if results is None:
+        return None, report
+    compared = compare(run, rows, results, session.experiment.serving.overhead.admission)
+    curves = curves_of(compared, run.series)
+    return Validation(session.experiment, run, results, compared, curves, verdict(compared, bands)), report
+
+
+def _finish(
+    made: Validation,
+    report: Report,
+    output: Path | None,
+    force: bool,
+    overrides: list[str] | tuple[str, ...],
+    as_json: bool,
+) -> int:
+    from moec.report.folder import write_folder
+    from moec.report.style import as_text
+    from moec.report.validation.outputs import files_of, report_of, summary_of
+
+    if output is not None and (problems := write_folder(output, files_of(made, overrides), force=force)):
+        return fail(Report(tuple(problems)), as_json=as_json)
+    if as_json:
+        say_json({**summary_of(made), "diagnostics": diagnostics_json(report.diagnostics)})
+    else:
+        note_report(report)
+        say(as_text(report_of(made)))
+        if output is not None:
+            note(f"results in {output}")
+    return FINE if made.met else OUT_OF_BANDS

@@ -34,6 +34,8 @@ _SURFACE: dict[type, str] = {
     schema.TableCosts: "table",
     schema.SiliconCosts: "silicon",
     schema.FastOptions: "fast",
+    schema.AstraSystem: "astra",
+    schema.AstraOptions: "astra_sim",
     schema.AttentionPlan: "attention",
     schema.ExpertPlan: "experts",
     schema.ModelDtypes: "dtype",

@@ -1,1 +1,0 @@
-"""Comparison of simulated serving with measured serving."""
