@@ -232,6 +232,11 @@ BROKEN: dict[str, Callable[[Path], str]] = {
     "collective-mismatch": _each(*([chain(4096)] * 3), chain(8192)),
     "world-out-of-step": _each(*([[coll(1, group="1"), coll(2, [1])]] * 2), *([[coll(2)]] * 2), groups={"1": [0, 1]}),
     "collective-without-peer": _each(*([chain()] * 3), [comp(1)]),
+    "statistics-abort": lambda folder: write_set(
+        folder,
+        [[comp(1), memory(2, [1]), send(3, 1, [2])], [recv(1, 0)], [comp(1)], [comp(1)]],
+        memory={"memory-type": "PER_NPU_MEMORY_EXPANSION", "remote-mem-bw": 50, "remote-mem-latency": 100},
+    ),
     "deadlock": _each(
         _exchange(1, 2),
         _exchange(1, 2),

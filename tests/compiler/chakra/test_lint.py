@@ -17,6 +17,7 @@ ALSO = {
     "peer-range": {"send-without-receive"},
     "receive-without-send": {"send-without-receive"},
     "no-remote-memory": {"statistics-lost"},
+    "statistics-abort": {"statistics-lost"},
     "custom-missing": {"receive-without-send", "send-without-receive"},
     "custom-peer": {"receive-without-send", "send-without-receive"},
 }

@@ -25,6 +25,8 @@ FALSIFIED = {
     "cycle", "duplicate-id", "bad-bytes", "no-scheduling-policy", "fewer-algorithms-than-dimensions", "custom-cached",
 }  # fmt: skip
 """Errors that the simulator survives: it reports a time, and the time is wrong."""
+PERHAPS = FALSIFIED | {"collective-mismatch", "invalid-node"}
+"""With those that it survives at times: unlike collectives may mix, and nodes behind an INVALID one may be freed."""
 BEFORE = {"read-only", "unreadable", "missing-rank"}
 """What moec refuses before it starts the simulator; root may do all of it."""
 ERRORS = [rule for rule in BROKEN if RULES[rule].severity == "error" and rule not in FALSIFIED | BEFORE]
@@ -63,7 +65,7 @@ def test_random_sets_are_judged_as_the_simulator_judges_them(tmp_path: Path):
         prefix, _, broken = random_set(tmp_path / str(seed), seed)
         seen.add(broken)
         failed, found = runs(prefix, congestion), errors(prefix, congestion)
-        if bool(failed) != bool(found - FALSIFIED):
+        if (failed and not found) or (not failed and found - PERHAPS):
             wrong.append((seed, broken, failed, sorted(found)))
 
     assert len(wrong) <= DRAWS * DISAGREE, wrong

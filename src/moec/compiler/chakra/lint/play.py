@@ -22,7 +22,7 @@ _BYTES_PER_NS = 50
 
 @dataclass(slots=True)
 class Actor:
-    """Where a rank (or all ranks that behave alike) stands."""
+    """Where a rank (or all ranks that behave alike) stands. `done`: how many nodes have ended; `last`: the latest."""
 
     plan: Plan
     ranks: Ranks
@@ -31,6 +31,8 @@ class Actor:
     busy: list[bool]
     calls: dict[str, int] = field(default_factory=dict)
     chunks: int = 0
+    done: int = 0
+    last: int = -1
 
 
 @dataclass(slots=True)
@@ -65,6 +67,7 @@ class Play:
             self.now, i, node = heappop(self.events)
             actor = self.actors[i]
             plan, waits, freed = actor.plan, actor.waits, []
+            actor.done, actor.last = actor.done + 1, node
             if plan.slot[node] != FREE:
                 actor.busy[plan.slot[node]] = False
             for child in plan.children[node]:
