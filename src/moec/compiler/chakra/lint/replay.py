@@ -68,12 +68,13 @@ def check(subject: Subject) -> Iterator[Finding]:
 
 def _plan(subject: Subject, member: int) -> Plan:
     system, own = subject.system or {}, subject.per_node or {}
+    splits, world = subject.splits, subject.world
     kinds = {k for k in SIMULATED if f"{collective_name(k).replace('_', '-')}-implementation-custom" in system}
 
     def cut(node: int, kind: int, size: int) -> tuple[int, int]:
         if kind in kinds or node in own:
             return 0, 1
-        return size, chunk_count(kind, size, subject.splits, subject.world)
+        return size, chunk_count(kind, size, splits, world)
 
     return plan(subject.traces.members[member].content.trace, subject.system, cut)
 
