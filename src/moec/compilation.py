@@ -50,7 +50,7 @@ def choose(session: Session, numbers: Sequence[int] | None) -> tuple[list[Chosen
     wanted = _one_of_each(table) if numbers is None else list(dict.fromkeys(numbers))
     beyond = [n for n in wanted if n >= len(table.start_ns)]
     if beyond:
-        title = f"there is no iteration {beyond[0]}: the run has {len(table.start_ns)}, from 0 on"
+        title = f"there is no iteration {beyond[0]}: the run has iterations 0 to {len(table.start_ns) - 1}"
         return [], [*found, Diagnostic("M095", title, help="`moec simulate … -o DIR` lists them in iterations.csv")]
     loads = _loads(session, table, wanted)
     return [Chosen(n, _phase(table, n), loads[n]) for n in wanted], found
@@ -93,9 +93,13 @@ def _step(load: Load, step: int) -> Load:
 
 
 def compile_into(
-    folder: Path, session: Session, chosen: Sequence[Chosen], options: AstraOptions, congestion: Congestion
+    folder: Path, session: Session, chosen: Sequence[Chosen], options: AstraOptions
 ) -> tuple[list[dict[str, Any]], list[Diagnostic]]:
-    """Write a trace folder per iteration into `folder`; returns what the manifest says of each."""
+    """Write a trace folder per iteration into `folder`; returns what the manifest says of each.
+
+    Configurations are for the binary that `options.congestion` names; `auto` is the aware one.
+    """
+    congestion: Congestion = "unaware" if options.congestion == "unaware" else "aware"
     program = program_of(session.prepared.context)
     rows: list[dict[str, Any]] = []
     notes: dict[Diagnostic, None] = {}
@@ -126,6 +130,7 @@ def _write(
         "iteration": one.number,
         "phase": one.phase,
         "folder": one.folder,
+        "congestion": congestion,
         "command": f"{binary} {arguments}",
         "ranks": graph.world,
         "nodes": inputs.traces.nodes,

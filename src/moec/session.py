@@ -6,20 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from moec.backends.astra_sim.backend import AstraSimBackend
-from moec.backends.base import Backend
+from moec.backends.base import Backend, Tallied
 from moec.backends.registry import backend_named
 from moec.compiler.batch import Load
+from moec.compiler.evidence import EvidenceCount, extrapolations
 from moec.compiler.lower import program_of
 from moec.compiler.pipeline import Prepared, prepare
-from moec.compiler.tally import Tally, extrapolations
 from moec.dsl.diagnostics import Diagnostic, has_errors
-from moec.dsl.schema import AstraOptions, Experiment, RooflineCosts
+from moec.dsl.schema import AstraOptions, Experiment, FastOptions, RooflineCosts
 from moec.serving.instance import Watch
 from moec.serving.loop import serve
 from moec.serving.results import Ints, Results
 from moec.serving.workload import RequestStream, workload_of
 
-ASTRA_SIM = "astra_sim"
+FAST, ASTRA_SIM = "fast", "astra_sim"
 
 Progress = Callable[[int, int, int], None]
 """Called now and then with requests finished, requests in all and the simulated clock in nanoseconds."""
@@ -27,23 +27,30 @@ Progress = Callable[[int, int, int], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Session:
-    """A feasible experiment, ready to be explained or (with a workload) simulated."""
+    """A feasible experiment, ready to be explained or (with a workload) simulated.
+
+    `asked`: what its specification wants of ASTRA-sim, whoever times it now.
+    """
 
     experiment: Experiment
     prepared: Prepared
     stream: RequestStream | None
     backend: Backend
     backend_name: str
+    asked: AstraOptions
 
 
 def open_session(
-    experiment: Experiment, backend: str = "fast", astra_sim: AstraOptions | None = None
+    experiment: Experiment, backend: str | None = None, astra_sim: AstraOptions | None = None
 ) -> tuple[Session | None, list[Diagnostic]]:
     """Checks plan, memory, routing and workload; None when one of them has an error. Warnings come with a session.
 
-    `astra_sim`: how the backend of that name is to run.
+    `backend` times it instead of the one that the specification names; `astra_sim`: how that one is to run.
     """
-    chosen, found = backend_named(backend)
+    name = backend or backend_of(experiment)
+    asked = astra_sim or astra_options(experiment)
+    experiment = timed_by(experiment, name, asked)
+    chosen, found = backend_named(name)
     prepared, about_plan = prepare(experiment)
     found += about_plan
     stream = None
@@ -52,8 +59,31 @@ def open_session(
         found += about_workload
     if chosen is None or prepared is None or has_errors(found):
         return None, found
-    opened = AstraSimBackend.of(experiment, astra_sim) if backend == ASTRA_SIM else chosen.of(experiment)
-    return Session(experiment, prepared, stream, opened, backend), found
+    opened = AstraSimBackend.of(experiment, asked) if name == ASTRA_SIM else chosen.of(experiment)
+    found += opened.notes(prepared.context)
+    if has_errors(found):
+        return None, found
+    return Session(experiment, prepared, stream, opened, name, asked), found
+
+
+def backend_of(experiment: Experiment) -> str:
+    """The name of the backend that the specification asks for."""
+    return ASTRA_SIM if isinstance(experiment.backend, AstraOptions) else FAST
+
+
+def astra_options(experiment: Experiment) -> AstraOptions:
+    """What the specification asks of ASTRA-sim: its defaults, with the same kind of routing, where it asks nothing."""
+    asked = experiment.backend
+    return asked if isinstance(asked, AstraOptions) else AstraOptions(routing=asked.routing)
+
+
+def timed_by(experiment: Experiment, name: str, asked: AstraOptions) -> Experiment:
+    """The experiment with the options of backend `name`; another package's backend leaves them as they are."""
+    if name == ASTRA_SIM:
+        return replace(experiment, backend=asked)
+    if name == FAST and isinstance(experiment.backend, AstraOptions):
+        return replace(experiment, backend=FastOptions(routing=experiment.backend.routing))
+    return experiment
 
 
 def simulate(
@@ -68,38 +98,55 @@ def simulate(
         title = f"experiment `{session.experiment.name}` has no workload to simulate"
         return None, [Diagnostic("M199", title, span, "this experiment", help="add `workload = …` to it")]
     context = session.prepared.context
-    tally = _tally(session)
+    timer, count = session.backend.steps(context), _count(session)
     results, found = serve(
         session.experiment,
         session.stream,
-        session.backend.steps(context),
+        timer,
         kv_blocks=session.prepared.memory.kv_blocks,
         layout=context.layout,
         backend=session.backend_name,
         progress=progress,
-        watch=_both(tally, watch),
+        watch=_both(count, watch),
     )
-    if results is None or tally is None:
-        return results, found
-    evidence = tally.result()
-    return replace(results, evidence=evidence), [*found, *extrapolations(evidence, session.experiment.span("costs"))]
+    if results is not None and isinstance(timer, Tallied):
+        results, found = replace(results, tally=timer.tally()), [*found, *_estimated(session, timer)]
+    if results is not None and count is not None:
+        results = replace(results, evidence=count.result())
+        found = [*found, *extrapolations(results.evidence, session.experiment.span("costs"))]
+    return results, found
 
 
-def _tally(session: Session) -> Tally | None:
-    """A tally of evidence, unless the costs are of one kind throughout."""
+def _count(session: Session) -> EvidenceCount | None:
+    """A count of evidence, unless the costs are of one kind throughout."""
     if isinstance(session.experiment.costs, RooflineCosts):
         return None
-    return Tally(program_of(replace(session.prepared.context, copies=1)))
+    return EvidenceCount(program_of(replace(session.prepared.context, copies=1)))
 
 
-def _both(tally: Tally | None, watch: Watch | None) -> Watch | None:
+def _both(count: EvidenceCount | None, watch: Watch | None) -> Watch | None:
     """A watch that tells both."""
-    if tally is None:
+    if count is None:
         return watch
 
     def told(instance: int, start_ns: Ints, load: Load) -> None:
-        tally.add(load, len(start_ns))
+        count.add(load, len(start_ns))
         if watch is not None:
             watch(instance, start_ns, load)
 
     return told
+
+
+def _estimated(session: Session, timer: Tallied) -> list[Diagnostic]:
+    """That not every iteration was simulated, where that is so."""
+    tally = timer.tally()
+    if not tally.estimated:
+        return []
+    total = tally.simulated + tally.reused + tally.estimated
+    title = f"{tally.estimated:,} of {total:,} iterations were not simulated"
+    label = f"their time is the fast estimate times the last ratio, {min(tally.ratios):.3f} to {max(tally.ratios):.3f}"
+    span = session.experiment.span("backend.every")
+    fix = "`every = 1` simulates all of them"
+    if span is None:
+        title, label = f"{title}: {label}", ""
+    return [Diagnostic("M416", title, span, label, help=fix, severity="warning")]

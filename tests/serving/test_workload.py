@@ -179,10 +179,17 @@ def test_a_request_that_no_cache_holds_is_named() -> None:
 
 def test_many_such_requests_are_counted() -> None:
     e = asked(Workload(Lengths(1, 1, 1), Burst()))
-    found = servable(e, streamed(*[(200, 1)] * 9), kv_blocks=8)
+    unlike = servable(e, streamed(*[(200 + i, 1) for i in range(9)]), kv_blocks=8)
+    alike = servable(e, streamed(*[(200, 1)] * 9), kv_blocks=8)
 
-    assert [d.title for d in found[:1]] == ["request `r0` can never fit in the KV cache"]
-    assert [d.title for d in found[5:]] == ["4 more requests have the same problem"]
+    assert [d.title for d in unlike] == [
+        *(f"request `r{i}` can never fit in the KV cache" for i in range(5)),
+        "4 more requests have the same problem",
+    ]
+    assert [d.title for d in alike] == [
+        "request `r0` can never fit in the KV cache",
+        "8 more requests have the same problem",
+    ]
 
 
 def test_a_prompt_beyond_the_budget_needs_chunks() -> None:

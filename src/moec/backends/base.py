@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from moec.compiler.batch import Load
 from moec.compiler.graph import Graph
 from moec.compiler.kernels import Array
 from moec.compiler.lower import Context
+from moec.dsl.diagnostics import Diagnostic
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +45,29 @@ class StepTimes:
     stage_ns: Array
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How a timer came by the times of a run's iterations.
+
+    `simulated` had a run of their own, `reused` the graph of one that had, `estimated` neither. `ratios`: simulated over
+    estimated time of those that were not estimated, in their order; empty when nothing was.
+    """
+
+    simulated: int
+    reused: int
+    estimated: int
+    ratios: tuple[float, ...] = ()
+
+
+@runtime_checkable
+class Tallied(Protocol):
+    """A timer that does not time every iteration alike."""
+
+    def tally(self) -> Tally:
+        """Of all iterations timed so far."""
+        ...
+
+
 class StepTimer(Protocol):
     """Times iterations of one instance for the serving loop."""
 
@@ -61,6 +85,10 @@ class Backend(Protocol):
 
     def run_many(self, graphs: Iterable[Graph]) -> list[Timing]:
         """The timings of several graphs, without per-op times."""
+        ...
+
+    def notes(self, context: Context) -> list[Diagnostic]:
+        """What this backend cannot express of an experiment: warnings, and errors where it could not run at all."""
         ...
 
     def steps(self, context: Context) -> StepTimer:

@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from typing import Protocol
 
 from moec.backends.base import Backend
+from moec.backends.compiled import FolderTimer
 from moec.dsl.diagnostics import Diagnostic
 from moec.dsl.schema import Experiment
 
@@ -16,6 +17,12 @@ BACKENDS: dict[str, str] = {
     "astra_sim": "moec.backends.astra_sim.backend:AstraSimBackend",
 }
 """Name -> `module:class`, read without looking at installed packages."""
+
+
+FOLDER_TIMERS: dict[str, str] = {
+    "astra_sim": "moec.backends.astra_sim.compiled:time_compiled",
+}
+"""Backends that time compiled traces as they stand in a folder -> `module:function`, a `FolderTimer`."""
 
 
 class BackendClass(Protocol):
@@ -36,3 +43,16 @@ def backend_named(name: str) -> tuple[BackendClass | None, list[Diagnostic]]:
         return others[name].load(), []
     known = ", ".join(f"`{other}`" for other in sorted({*BACKENDS, *others}))
     return None, [Diagnostic("M198", f"there is no backend `{name}`", help=f"known backends: {known}")]
+
+
+def folder_timer_named(name: str) -> tuple[FolderTimer | None, list[Diagnostic]]:
+    """What times compiled traces for backend `name`, loaded now; an error when it cannot."""
+    if name in FOLDER_TIMERS:
+        module, _, attribute = FOLDER_TIMERS[name].partition(":")
+        return getattr(import_module(module), attribute), []
+    chosen, found = backend_named(name)
+    if chosen is None:
+        return None, found
+    able = " or ".join(f"`--backend {other}`" for other in FOLDER_TIMERS)
+    title = f"backend `{name}` times specifications, but not traces that are already compiled"
+    return None, [Diagnostic("M198", title, help=f"{able} takes a folder; `{name}` takes the .moe file")]

@@ -29,9 +29,15 @@ def compile(
         typer.Option(metavar="LIST", help="Which, say 0,10..20; one of each phase when absent.", show_default=False),
     ] = None,
     encoding: Annotated[
-        str, typer.Option(metavar="NAME", help="Skewed all-to-alls: custom, sendrecv or padded.")
-    ] = "custom",
-    congestion: Annotated[str, typer.Option(metavar="NAME", help="Configurations for: aware or unaware.")] = "aware",
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Skewed all-to-alls: custom (the default), sendrecv or padded.", show_default=False
+        ),
+    ] = None,
+    congestion: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Configurations for: aware (the default) or unaware.", show_default=False),
+    ] = None,
     splits: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Chunks of a collective.", show_default=False)
     ] = None,
@@ -52,18 +58,17 @@ def compile(
     wrong += _among("--encoding", encoding, ENCODINGS) + _among("--congestion", congestion, CONGESTIONS)
     if wrong:
         return fail(Report(tuple(wrong)), as_json=as_json)
-    session, report = session_of(file, experiment=experiment, overrides=overrides or (), seed=seed)
+    session, report = session_of(file, experiment=experiment, overrides=overrides or (), seed=seed, backend="fast")
     report = with_more(report, check_target(output, force=force))
     if session is None or report.failed:
         return fail(report, as_json=as_json)
     from moec.compilation import choose
-    from moec.dsl.schema import AstraOptions
 
     chosen, found = choose(session, numbers)
     if not chosen:
         return fail(with_more(report, found), as_json=as_json)
-    options = AstraOptions(encoding=encoding, splits=splits, congestion=congestion)  # type: ignore[arg-type]
-    rows, notes, problems = _write(output, session, chosen, options, congestion, overrides or (), force=force)
+    options = _options(session.asked, encoding, congestion, splits)
+    rows, notes, problems = _write(output, session, chosen, options, overrides or (), force=force)
     report = with_more(report, [*found, *notes, *problems])
     if report.failed:
         return fail(report, as_json=as_json)
@@ -81,7 +86,6 @@ def _write(
     session: Session,
     chosen: list[Chosen],
     options: AstraOptions,
-    congestion: str,
     overrides: Any,
     *,
     force: bool,
@@ -95,7 +99,7 @@ def _write(
     notes: list[Diagnostic] = []
 
     def fill(folder: Path) -> None:
-        made, found = compile_into(folder, session, chosen, options, congestion)  # type: ignore[arg-type]
+        made, found = compile_into(folder, session, chosen, options)
         rows.extend(made)
         notes.extend(found)
         if has_errors(found):
@@ -116,6 +120,19 @@ def _write(
         return [], notes, []
 
 
+def _options(asked: AstraOptions, encoding: str | None, congestion: str | None, splits: int | None) -> AstraOptions:
+    """What the specification asks, but for what the command line does; no binary is at hand that could decide."""
+    from dataclasses import replace
+
+    wanted = congestion or asked.congestion
+    return replace(
+        asked,
+        encoding=encoding or asked.encoding,  # type: ignore[arg-type]
+        congestion="aware" if wanted == "auto" else wanted,  # type: ignore[arg-type]
+        splits=splits or asked.splits,
+    )
+
+
 class _Refused(Exception):
     """The traces cannot be expressed; the reasons are in the notes."""
 
@@ -134,7 +151,7 @@ def _numbers(text: str | None) -> tuple[list[int] | None, list[Diagnostic]]:
     return numbers, []
 
 
-def _among(option: str, value: str, known: tuple[str, ...]) -> list[Diagnostic]:
-    if value in known:
+def _among(option: str, value: str | None, known: tuple[str, ...]) -> list[Diagnostic]:
+    if value is None or value in known:
         return []
     return [Diagnostic("M090", f"`{option} {value}` is unknown", help=f"one of {', '.join(f'`{k}`' for k in known)}")]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from moec.cli.console import FINE, diagnostics_json, fail, note_report, say, say_json
-from moec.cli.options import BackendName, File, Json, Name, Seed, Set
-from moec.dsl.diagnostics import Diagnostic, Report
+from moec.cli.options import AstraSim, BackendName, File, Json, Name, Seed, Set
 
 
 def explain(
     file: File,
-    backend: BackendName = "fast",
+    backend: BackendName = None,
+    astra_sim: AstraSim = None,
     overrides: Set = None,
     seed: Seed = None,
     experiment: Name = None,
@@ -17,34 +17,30 @@ def explain(
 ) -> int:
     """Show where FILE's memory and time go.
 
-    Parameters, one GPU's memory, and the op table of one full iteration of each phase.
+    Parameters, one GPU's memory, and the op table of one full iteration of each phase. Operations are timed by the fast
+    estimator; another backend's time of the whole iteration stands beside its own.
     """
     from moec.cli.loading import session_of
     from moec.report.explanation import explanation
-    from moec.report.phases import session_phases
+    from moec.report.phases import phases_of, typical_of
 
-    session, report = session_of(file, experiment=experiment, overrides=overrides or (), seed=seed, backend=backend)
+    session, report = session_of(
+        file, experiment=experiment, overrides=overrides or (), seed=seed, backend=backend, binary=astra_sim
+    )
     if session is None:
         return fail(report, as_json=as_json)
-    typical, phases = session_phases(session)
-    if not all(phase.ops for phase in phases):
-        title = f"backend `{backend}` times whole iterations, not the operations in them"
-        return fail(
-            Report(
-                (Diagnostic("M198", title, help="leave `--backend` out: the fast estimator times every operation"),)
-            ),
-            as_json=as_json,
-        )
+    typical = typical_of(session)
+    phases, who = phases_of(session, typical, compare=True), session.backend_name
     memory = session.prepared.memory
     if as_json:
         from moec.dsl.export import to_json
 
-        found = explanation(session.experiment, memory, phases, typical, to_json(session.experiment))
+        found = explanation(session.experiment, memory, phases, typical, to_json(session.experiment), who)
         say_json({**found, "diagnostics": diagnostics_json(report.diagnostics)})
         return FINE
     from moec.report.explain_tables import explain_report
     from moec.report.style import as_text
 
     note_report(report)
-    say(as_text(explain_report(session.experiment, memory, phases, typical)))
+    say(as_text(explain_report(session.experiment, memory, phases, typical, who)))
     return FINE

@@ -21,4 +21,13 @@ Seed = Annotated[
     int | None,
     typer.Option("--seed", metavar="N", min=0, help="Seed of everything that draws.", show_default=False),
 ]
-BackendName = Annotated[str, typer.Option("--backend", metavar="NAME", help="Who times the iterations.")]
+BackendName = Annotated[
+    str | None,
+    typer.Option(
+        "--backend", metavar="NAME", help="Who times the iterations; the file's when absent.", show_default=False
+    ),
+]
+AstraSim = Annotated[
+    str | None,
+    typer.Option("--astra-sim", metavar="PATH", help="The ASTRA-sim binary, or its folder.", show_default=False),
+]

@@ -47,7 +47,7 @@ class Outcome:
             self.results,
             self.summary,
             overrides=self.overrides,
-            costs=cost_sources(session_phases(self.session)[1]),
+            costs=cost_sources(session_phases(self.session)),
             warnings=self.warnings,
         )
         return write_folder(folder, files, force=force)

@@ -1,32 +1,44 @@
-"""`moec simulate`: serve the workload and report."""
+"""`moec simulate`: serve the workload, or time compiled traces, and report."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from moec.cli.console import FINE, diagnostics_json, fail, note_report, say_json
-from moec.cli.options import BackendName, File, Json, Name, Seed, Set
+from moec.cli.ending import Ending
+from moec.cli.options import AstraSim, BackendName, Json, Name, Seed, Set
 from moec.cli.progress import progress_bar
-from moec.dsl.diagnostics import Diagnostic, Report
+from moec.dsl.diagnostics import Report
 
 if TYPE_CHECKING:
     from moec.cli.outcome import Outcome
 
 
 def simulate(
-    file: File,
-    backend: BackendName = "fast",
-    astra_sim: Annotated[
-        str | None,
-        typer.Option("--astra-sim", metavar="PATH", help="The ASTRA-sim binary, or its folder.", show_default=False),
-    ] = None,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE|DIR", help="The .moe file, or what compile wrote.", show_default=False)
+    ],
+    backend: BackendName = None,
+    astra_sim: AstraSim = None,
     every: Annotated[
-        int, typer.Option(metavar="N", min=1, help="With astra_sim: run every N-th iteration, estimate the others.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="With astra_sim: run every N-th iteration, estimate the others.",
+            show_default=False,
+        ),
+    ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", min=1, help="With astra_sim: the longest that a run may take.", show_default=False
+        ),
+    ] = None,
     overrides: Set = None,
     seed: Seed = None,
     experiment: Name = None,
@@ -38,49 +50,87 @@ def simulate(
     as_json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no table.")] = False,
 ) -> int:
-    """Serve FILE's workload: latency, throughput.
+    """Serve FILE's workload: latency, throughput; or time DIR's traces.
 
-    Also: whether the goals were met, and what held requests back.
+    Also: whether the goals were met, and what held requests back. A folder that `moec compile` wrote is timed as it is.
     """
+    asked = Asked(backend, astra_sim, every, time_limit, tuple(overrides or ()), seed, experiment)
+    end = Ending(output, force, as_json, quiet)
+    return _time(file, asked, end) if file.is_dir() else _serve(file, asked, end)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asks for besides the file."""
+
+    backend: str | None
+    astra_sim: str | None
+    every: int | None
+    time_limit: float | None
+    overrides: tuple[str, ...]
+    seed: int | None
+    experiment: str | None
+
+
+def _serve(file: Path, asked: Asked, end: Ending) -> int:
     from moec.cli.loading import session_of, with_more
     from moec.cli.outcome import Outcome
-    from moec.dsl.schema import AstraOptions
-    from moec.report.folder import check_target
     from moec.session import simulate as run
 
-    if backend != "astra_sim" and (astra_sim is not None or every != 1):
-        title = f"`--astra-sim` and `--every` are for another backend than `{backend}`"
-        return fail(Report((Diagnostic("M090", title, help="add `--backend astra_sim`"),)), as_json=as_json)
-    options = AstraOptions(binary=astra_sim, every=every) if backend == "astra_sim" else None
     session, report = session_of(
-        file, experiment=experiment, overrides=overrides or (), seed=seed, backend=backend, astra_sim=options
+        file,
+        experiment=asked.experiment,
+        overrides=asked.overrides,
+        seed=asked.seed,
+        backend=asked.backend,
+        binary=asked.astra_sim,
+        every=asked.every,
+        time_limit=asked.time_limit,
     )
-    if output is not None:
-        report = with_more(report, check_target(output, force=force))
-    elif force:
-        report = with_more(report, [Diagnostic("M090", "`--force` without `-o`", help="name the folder: `-o DIR`")])
+    report = with_more(report, end.check())
     if session is None or report.failed:
-        return fail(report, as_json=as_json)
-    if not as_json:
+        return fail(report, as_json=end.as_json)
+    if not end.as_json:
         note_report(report)
-    with progress_bar(quiet=quiet or as_json) as progress:
+    with progress_bar(quiet=end.quiet or end.as_json) as progress:
         results, late = run(session, progress)
+    said = replace(report, diagnostics=tuple(late))
     if results is None:
-        return fail(replace(report, diagnostics=tuple(late)), as_json=as_json)
-    if not as_json:
-        note_report(replace(report, diagnostics=tuple(late)))
-    return _finish(
-        Outcome.of(session, results, overrides or (), (*report.diagnostics, *late)), output, force, as_json, quiet
-    )
+        return fail(said, as_json=end.as_json)
+    if not end.as_json:
+        note_report(said)
+    return _finish(Outcome.of(session, results, asked.overrides, (*report.diagnostics, *late)), end)
 
 
-def _finish(outcome: Outcome, output: Path | None, force: bool, as_json: bool, quiet: bool) -> int:
+def _time(place: Path, asked: Asked, end: Ending) -> int:
+    from moec.cli.loading import unlike_astra
+    from moec.cli.timed import time_folder, unfit
+    from moec.dsl.schema import AstraOptions
+
+    name = (asked.backend or "fast").replace("-", "_")
+    given = {
+        "--every": asked.every is not None,
+        "--set": bool(asked.overrides),
+        "--seed": asked.seed is not None,
+        "--experiment": asked.experiment is not None,
+    }
+    simulators = {"--astra-sim": asked.astra_sim, "--time-limit": asked.time_limit}
+    wrong = [*unfit(place, given), *unlike_astra(name, simulators), *end.check()]
+    if wrong:
+        return fail(Report(tuple(wrong)), as_json=end.as_json)
+    options = AstraOptions(binary=asked.astra_sim)
+    if asked.time_limit is not None:
+        options = replace(options, time_limit=asked.time_limit)
+    return time_folder(place, name, options, end)
+
+
+def _finish(outcome: Outcome, end: Ending) -> int:
     """Files first, so that what is printed is also what was written."""
-    problems = outcome.write(output, force=force) if output is not None else []
+    problems = outcome.write(end.output, force=end.force) if end.output is not None else []
     if problems:
-        return fail(Report(tuple(problems)), as_json=as_json)
-    if as_json:
+        return fail(Report(tuple(problems)), as_json=end.as_json)
+    if end.as_json:
         say_json({**outcome.summary, "diagnostics": diagnostics_json(outcome.warnings)})
-    elif not quiet:
-        outcome.show(output)
+    elif not end.quiet:
+        outcome.show(end.output)
     return FINE

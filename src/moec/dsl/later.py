@@ -31,7 +31,6 @@ _CHOICES: dict[tuple[type, str], tuple[str, ...]] = {
     (schema.KvCache, "preemption"): ("swap",),
     (schema.Workload, "requests"): ("sharegpt",),
     (schema.Experiment, "costs"): ("table",),
-    (schema.Experiment, "backend"): ("astra_sim",),
 }
 
 

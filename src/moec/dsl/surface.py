@@ -33,6 +33,8 @@ _SURFACE: dict[type, str] = {
     schema.ProfileCosts: "profile",
     schema.TableCosts: "table",
     schema.FastOptions: "fast",
+    schema.AstraSystem: "astra",
+    schema.AstraOptions: "astra_sim",
     schema.AttentionPlan: "attention",
     schema.ExpertPlan: "experts",
     schema.ModelDtypes: "dtype",

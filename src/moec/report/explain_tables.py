@@ -17,13 +17,13 @@ _STYLES = {"compute": "green", "memory": "cyan", "latency": "yellow", "network":
 
 
 def explain_report(
-    experiment: Experiment, memory: MemoryReport, phases: tuple[Phase, ...], typical: Typical
+    experiment: Experiment, memory: MemoryReport, phases: tuple[Phase, ...], typical: Typical, backend: str = "fast"
 ) -> RenderableType:
-    """The model and the plan, one GPU's memory, and an op table per phase."""
+    """The model and the plan, one GPU's memory, and an op table per phase; `backend` timed whole iterations besides."""
     parts: list[RenderableType] = [_headline(experiment), "", memory_table(memory), "", Text(kv_sentence(memory))]
     parts += ["", Text(_typical_sentence(typical), style="dim")]
     for phase in phases:
-        parts += ["", _phase_headline(phase), phase_table(phase)]
+        parts += ["", _phase_headline(phase, backend), phase_table(phase)]
     legend = (
         "time: summed over the layers on the busiest GPU; flops, bytes: over all layers and GPUs of one instance;\n"
         "exposed: the share of the iteration in which the busiest GPU does not compute."
@@ -85,10 +85,13 @@ def _typical_sentence(typical: Typical) -> str:
     return f"A typical request: {typical.input_tokens:,} tokens in, {typical.output_tokens:,} out ({whence})."
 
 
-def _phase_headline(phase: Phase) -> Text:
+def _phase_headline(phase: Phase, backend: str) -> Text:
     text = Text.assemble((phase.name, "bold"), f": {phase.sequences:,} requests, {phase.tokens:,} new tokens in ")
     text.append(f"{phase.time_us / 1e3:,.2f} ms", "bold green")
     if any(op.communication for op in phase.ops):
         share, exposed = (x / phase.time_us for x in (phase.communication_us, phase.exposed_us))
         text.append(f" · communication {share:.0%} of it, exposed {exposed:.0%}")
+    if phase.compared_us is not None:
+        text.append(f"\n{backend}: {phase.compared_us / 1e3:,.2f} ms", "bold green")
+        text.append(f", {phase.compared_us / phase.time_us:.3f} of the estimate, whose operations these are")
     return text

@@ -18,8 +18,12 @@ def explanation(
     phases: tuple[Phase, ...],
     typical: Typical,
     spec: Mapping[str, Any],
+    backend: str = "fast",
 ) -> dict[str, Any]:
-    """What `moec explain --json` prints. Sizes in bytes, times in microseconds; `spec` is the resolved specification."""
+    """What `moec explain --json` prints. Sizes in bytes, times in microseconds; `spec` is the resolved specification.
+
+    `backend`: whose the phases' `compared_us` are; operations are always the fast estimator's.
+    """
     return {
         "experiment": experiment.name,
         "model": model_json(experiment.model),
@@ -29,6 +33,7 @@ def explanation(
             "output_tokens": typical.output_tokens,
             "assumed": typical.assumed,
         },
+        "backend": backend,
         "phases": {phase.name: phase_json(phase) for phase in phases},
         "spec": dict(spec),
     }
@@ -73,6 +78,7 @@ def phase_json(phase: Phase) -> dict[str, Any]:
         "sequences": phase.sequences,
         "tokens": phase.tokens,
         "time_us": phase.time_us,
+        **({} if phase.compared_us is None else {"compared_us": phase.compared_us}),
         "communication_us": phase.communication_us,
         "exposed_us": phase.exposed_us,
         "ops": [op_json(op) for op in phase.ops],

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from moec.compiler.tally import OpEvidence
+from moec.compiler.evidence import OpEvidence
 from moec.dsl.diagnostics import Diagnostic
 from moec.dsl.schema import Experiment
 from moec.report.csv_text import csv_bytes, decimals, integers, texts
 from moec.report.folder import FORMAT, MANIFEST
+from moec.report.metrics import tally_json
 from moec.serving.results import IterationTable, RequestTable, Results
 from moec.version import VERSION
 
@@ -40,6 +41,7 @@ def run_files(
         **provenance(experiment, overrides),
         "files": sorted([*files, MANIFEST]),
         "backend": results.backend,
+        **({"timed": tally_json(results.tally)} if results.tally else {}),
         "costs": {**(costs or {}), **{op: e.level for op, e in results.evidence.items()}},
         "evidence": {op: evidence_json(e) for op, e in results.evidence.items()},
         "approximations": [{"code": w.code, "title": w.title} for w in warnings],

@@ -117,10 +117,16 @@ def _check_parent(target: Path, place: Path) -> list[Diagnostic]:
         if parent.is_dir():
             if os.access(parent, os.W_OK | os.X_OK):
                 return []
-            return [_cannot_write(target, f"no permission to write in `{parent}`", "choose another folder")]
+            return [_cannot_write(target, f"no permission to write in `{_near(parent)}`", "choose another folder")]
         if parent.exists():
-            return [_cannot_write(target, f"`{parent}` is a file", "choose another folder")]
+            return [_cannot_write(target, f"`{_near(parent)}` is a file", "choose another folder")]
     return [_cannot_write(target, "no folder above it exists", "choose another folder")]
+
+
+def _near(path: Path) -> Path:
+    """The path as a user in the current folder would write it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _cannot_write(target: Path, why: str, fix: str) -> Diagnostic:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moec.backends.base import Tally
 from moec.dsl.schema import Goal
 from moec.serving.results import RequestTable, Results, TokenGaps
 
@@ -57,9 +58,29 @@ def summary(results: Results, goal: Goal | None = None) -> dict[str, Any]:
         "preemptions": int(results.preemptions),
         "kv_blocks": int(results.kv_blocks),
         "backend": results.backend,
+        **({"timed": tally_json(results.tally)} if results.tally else {}),
         "seed": int(results.seed),
         "wall_s": float(results.wall_s),
         **goal_attainment(each, goal, _duration_s(requests)),
+    }
+
+
+def tally_json(tally: Tally) -> dict[str, Any]:
+    """How many iterations were simulated, reused and estimated; with the ratios that estimates were scaled by.
+
+    `ratio_to_fast` is simulated over estimated time of the iterations that were not estimated; None when all were simulated.
+    """
+    ratios = np.array(tally.ratios)
+    spread = (
+        {"min": float(ratios.min()), "median": float(np.median(ratios)), "max": float(ratios.max())}
+        if len(ratios)
+        else None
+    )
+    return {
+        "simulated": tally.simulated,
+        "reused": tally.reused,
+        "estimated": tally.estimated,
+        "ratio_to_fast": spread,
     }
 
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moec.backends.base import Backend
-from moec.compiler.batch import Batch, RankBatch
-from moec.compiler.lower import Context, lower, program_of
+from moec.backends.base import Timing
+from moec.backends.fast.backend import FastBackend
+from moec.compiler.batch import RankBatch
+from moec.compiler.graph import Graph
+from moec.compiler.lower import lower, program_of
 from moec.dsl.schema import Serving
 from moec.report.ops import OpRow, op_rows
-from moec.session import Session
+from moec.session import FAST, Session, timed_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,11 @@ class Typical:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Phase:
-    """One iteration of `tokens` new tokens and `sequences` requests in all, on one instance. Times in microseconds."""
+    """One iteration of `tokens` new tokens and `sequences` requests in all, on one instance. Times in microseconds.
+
+    Operations and their sum are the fast estimator's. `compared_us`: the whole iteration's by another backend, if one was
+    asked.
+    """
 
     name: str
     sequences: int
@@ -35,6 +41,7 @@ class Phase:
     time_us: float
     exposed_us: float
     ops: tuple[OpRow, ...]
+    compared_us: float | None = None
 
     @property
     def communication_us(self) -> float:
@@ -53,25 +60,35 @@ def typical_of(session: Session) -> Typical:
     return Typical(mean_in, mean_out, per_rank, assumed=False)
 
 
-def session_phases(session: Session) -> tuple[Typical, tuple[Phase, ...]]:
-    """The phases of a session, and the request that they are made of."""
-    typical, prepared = typical_of(session), session.prepared
-    return typical, phases_of(prepared.context, session.backend, prepared.memory.kv_blocks, typical)
+def session_phases(session: Session) -> tuple[Phase, ...]:
+    """The phases of a session as the fast estimator times them."""
+    return phases_of(session, typical_of(session))
 
 
-def phases_of(context: Context, backend: Backend, kv_blocks: int, typical: Typical) -> tuple[Phase, ...]:
-    """Prefill, decode and mixed, each as full as the scheduler, the cache and the workload let it be."""
-    batches = phase_batches(context.experiment.serving, kv_blocks, typical)
+def phases_of(session: Session, typical: Typical, *, compare: bool = False) -> tuple[Phase, ...]:
+    """Prefill, decode and mixed, each as full as the scheduler, the cache and the workload let it be.
+
+    With `compare`, timed by the session's own backend too, unless that is the fast estimator.
+    """
+    context = session.prepared.context
+    batches = phase_batches(context.experiment.serving, session.prepared.memory.kv_blocks, typical)
     program = program_of(context)
-    found = []
-    for name, rank in batches.items():
-        batch: Batch = (rank,) * context.layout.dp
-        graph = lower(program, batch)
-        timing = backend.run(graph)
-        sequences, tokens = len(rank.new) * context.layout.dp, int(rank.new.sum()) * context.layout.dp
-        makespan, exposed = (_us(x) for x in (timing.makespan_ns, timing.exposed_ns))
-        found.append(Phase(name, sequences, tokens, makespan, exposed, op_rows(graph, timing)))
-    return tuple(found)
+    fast = FastBackend.of(timed_by(session.experiment, FAST, session.asked))
+    graphs = [lower(program, (rank,) * context.layout.dp) for rank in batches.values()]
+    others: list[Timing | None] = [None] * len(graphs)
+    if compare and session.backend_name != FAST:
+        others = list(session.backend.run_many(graphs))
+    return tuple(
+        _phase(name, rank, graph, context.layout.dp, fast.run(graph), other)
+        for (name, rank), graph, other in zip(batches.items(), graphs, others, strict=True)
+    )
+
+
+def _phase(name: str, rank: RankBatch, graph: Graph, dp: int, timing: Timing, other: Timing | None) -> Phase:
+    makespan, exposed = _us(timing.makespan_ns), _us(timing.exposed_ns)
+    compared = None if other is None else _us(other.makespan_ns)
+    sequences, tokens = len(rank.new) * dp, int(rank.new.sum()) * dp
+    return Phase(name, sequences, tokens, makespan, exposed, op_rows(graph, timing), compared)
 
 
 def phase_batches(serving: Serving, kv_blocks: int, typical: Typical) -> Mapping[str, RankBatch]:

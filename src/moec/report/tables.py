@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from moec.backends.base import Tally
 from moec.dsl.schema import Experiment
 from moec.report.limits import Limits, phase_shares
 from moec.report.style import bar, grid, plain_table
@@ -78,8 +79,19 @@ def _engine(results: Results, summary: Mapping[str, Any], limits: Limits) -> Tab
         Text.assemble(bar(used), f" {limits.peak_kv_blocks:,} of {capacity:,} blocks at the peak ({used:.0%})"),
     )
     table.add_row("preemptions", f"{summary['preemptions']:,}")
+    if results.tally is not None:
+        table.add_row("iterations by", _tally(results.tally))
     table.add_row("simulated by", f"{summary['backend']} backend in {seconds(summary['wall_s'])}")
     return table
+
+
+def _tally(tally: Tally) -> str:
+    parts = [f"{tally.simulated:,} simulated"]
+    parts += [f"{tally.reused:,} equal to one of them"] * (tally.reused > 0)
+    if tally.estimated:
+        low, high = min(tally.ratios), max(tally.ratios)
+        parts.append(f"{tally.estimated:,} estimated (simulated ÷ estimated: {low:.3f} to {high:.3f})")
+    return " · ".join(parts)
 
 
 def _goal_line(summary: Mapping[str, Any]) -> list[Text]:

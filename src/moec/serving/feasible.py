@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moec.dsl.diagnostics import Diagnostic, Label
 from moec.dsl.schema import Experiment
-from moec.serving.results import Ints
 from moec.serving.workload import SHOWN, RequestStream
+
+Flags = NDArray[np.bool_]
 
 
 def servable(experiment: Experiment, stream: RequestStream, kv_blocks: int) -> list[Diagnostic]:
@@ -28,8 +30,8 @@ def _too_long_for_cache(experiment: Experiment, stream: RequestStream, kv_blocks
             f"{stream.input_tokens[i]} prompt + {stream.output_tokens[i]} generated tokens need {cached[i]} of them",
             "shorten the request, or give the cache more blocks (`kv_cache.memory`, `kv_cache.blocks`, more ranks)",
         )
-        for i in _shown(cached > room)
-    ] + _more(experiment, "M518", cached > room)  # fmt: skip
+        for i in _shown(stream, cached > room)
+    ] + _more(experiment, "M518", stream, cached > room)  # fmt: skip
 
 
 def _too_long_for_budget(experiment: Experiment, stream: RequestStream) -> list[Diagnostic]:
@@ -45,8 +47,8 @@ def _too_long_for_budget(experiment: Experiment, stream: RequestStream) -> list[
             f"{stream.input_tokens[i]} prompt tokens",
             f"`max_batched_tokens = {int(stream.input_tokens.max())}`, or `chunked_prefill = true`",
         )
-        for i in _shown(stream.input_tokens > budget)
-    ] + _more(experiment, "M519", stream.input_tokens > budget)  # fmt: skip
+        for i in _shown(stream, stream.input_tokens > budget)
+    ] + _more(experiment, "M519", stream, stream.input_tokens > budget)  # fmt: skip
 
 
 def _diagnostic(
@@ -59,11 +61,17 @@ def _diagnostic(
     return Diagnostic(code, title, span, label, labels, help)
 
 
-def _shown(bad: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> list[int]:
-    return [int(i) for i in np.flatnonzero(bad)[:SHOWN]]
+def _shown(stream: RequestStream, bad: Flags) -> list[int]:
+    """The first few of them, one of each pair of lengths."""
+    rows = np.flatnonzero(bad)
+    lengths = np.stack([stream.input_tokens[rows], stream.output_tokens[rows]], axis=-1)
+    _, first = np.unique(lengths, axis=0, return_index=True)
+    return [int(i) for i in rows[np.sort(first)[:SHOWN]]]
 
 
-def _more(experiment: Experiment, code: str, bad: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> list[Diagnostic]:
-    rest: Ints = np.flatnonzero(bad)[SHOWN:]
-    span = experiment.span("workload.requests")
-    return [Diagnostic(code, f"{len(rest)} more requests have the same problem", span)] if len(rest) else []
+def _more(experiment: Experiment, code: str, stream: RequestStream, bad: Flags) -> list[Diagnostic]:
+    rest = int(bad.sum()) - len(_shown(stream, bad))
+    if not rest:
+        return []
+    title = f"{rest} more requests have the same problem" if rest > 1 else "one more request has the same problem"
+    return [Diagnostic(code, title, experiment.span("workload.requests"))]

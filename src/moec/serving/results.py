@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from moec.compiler.tally import OpEvidence
+from moec.backends.base import Tally
+from moec.compiler.evidence import OpEvidence
 
 Ints = NDArray[np.int64]
 
@@ -57,6 +58,7 @@ class TokenGaps:
 class Results:
     """What a serving run leaves. `kv_blocks`: per attention-DP rank. `wall_s`: seconds spent simulating.
 
+    `tally`: how iterations were timed, of a backend that does not time all of them alike.
     `evidence`: op -> where its times came from, over the run; empty when the cost model gives all of one kind.
     """
 
@@ -68,4 +70,5 @@ class Results:
     wall_s: float
     backend: str
     seed: int
+    tally: Tally | None = None
     evidence: Mapping[str, OpEvidence] = field(default_factory=dict)

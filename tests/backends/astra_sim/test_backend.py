@@ -12,6 +12,7 @@ from moec.backends.astra_sim.backend import AstraSimBackend
 from moec.backends.astra_sim.failure import SimulatorError
 from moec.backends.astra_sim.find import Binary
 from moec.backends.astra_sim.inputs import inputs_of, names_of
+from moec.backends.base import Tally
 from moec.backends.fast.backend import FastBackend
 from moec.compiler.batch import Load, RankBatch, load_of
 from moec.compiler.graph import Graph
@@ -113,7 +114,7 @@ def test_iterations_with_the_same_graph_are_run_once(tmp_path: Path, runs: Path)
 
     assert runs.read_text() == ".."
     assert times.latency_ns.tolist() == [50_003] * 3
-    assert (timer.simulated, timer.reused, timer.estimated) == (2, 2, 0)  # type: ignore[attr-defined]
+    assert timer.tally() == Tally(2, 2, 0)  # type: ignore[attr-defined]
 
 
 def test_between_every_nth_iteration_the_estimate_takes_the_last_ratio(tmp_path: Path, runs: Path):

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-from types import ModuleType
-
-ROOT = Path(__file__).parents[3]
-
-
-def script() -> ModuleType:
-    found = importlib.util.spec_from_file_location("astra_configs", ROOT / "scripts" / "astra_configs.py")
-    assert found is not None and found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
+from support.scripts import ROOT, script
 
 
 def test_files_are_what_the_templates_make():
-    made = script().ready_made()
-    there = {path for path in script().FOLDER.rglob("*") if path.is_file() and path.name != "clusters.moe"}
+    made = script("astra_configs").ready_made()
+    there = {
+        path for path in script("astra_configs").FOLDER.rglob("*") if path.is_file() and path.name != "clusters.moe"
+    }
 
     assert there == set(made), "run scripts/astra_configs.py"
     assert all(path.read_text(encoding="utf-8") == text for path, text in made.items()), "run scripts/astra_configs.py"
@@ -27,6 +17,6 @@ def test_files_are_what_the_templates_make():
 
 def test_every_cluster_is_in_the_readme():
     text = (ROOT / "astra-sim" / "README.md").read_text(encoding="utf-8")
-    clusters = {path.parts[-3] for path in script().ready_made()}
+    clusters = {path.parts[-3] for path in script("astra_configs").ready_made()}
 
     assert [name for name in sorted(clusters) if f"`{name}`" not in text] == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +13,17 @@ import numpy as np
 from moec.backends.astra_sim.failure import NO_ROOM, SimulatorError
 from moec.backends.astra_sim.find import Binary, find
 from moec.backends.astra_sim.folder import TraceFolder
-from moec.backends.astra_sim.inputs import inputs_of, names_of
+from moec.backends.astra_sim.inputs import inputs_of, names_of, settings_for
 from moec.backends.astra_sim.runner import WORKERS, run_many
 from moec.backends.astra_sim.steps import AstraSteps
 from moec.backends.astra_sim.verdict import AstraRun
 from moec.backends.base import StepTimer, Timing
 from moec.backends.fast.backend import FastBackend
+from moec.backends.probe import probe
 from moec.compiler.graph import Graph
 from moec.compiler.lower import Context, program_of
 from moec.dsl.diagnostics import Diagnostic, has_errors
-from moec.dsl.schema import AstraOptions, Experiment
+from moec.dsl.schema import AstraOptions, Experiment, FastOptions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,13 +55,14 @@ class AstraSimBackend:
             timings += self._run_some(todo[start : start + 2 * WORKERS])
         return timings
 
-    def notes(self, graph: Graph) -> list[Diagnostic]:
-        """What a run of `graph` cannot express: warnings, and errors that a run would raise."""
-        return inputs_of(graph, self.experiment, self.options, self.binary.congestion)[1]
+    def notes(self, context: Context) -> list[Diagnostic]:
+        """What runs of the experiment's iterations cannot express: warnings, and errors that a run would raise."""
+        return settings_for(probe(context), self.experiment, self.options, self.binary.congestion)[1]
 
     def steps(self, context: Context) -> StepTimer:
         """A timer of iterations for the serving loop: every `every`-th is run, the others follow the fast estimator."""
-        fast = FastBackend.of(self.experiment).steps(context)
+        estimated = replace(self.experiment, backend=FastOptions(routing=self.options.routing))
+        fast = FastBackend.on_tiers(estimated).steps(replace(context, experiment=estimated))
         return AstraSteps(program_of(context), self.run_many, fast, every=self.options.every)
 
     def _run_some(self, graphs: list[Graph]) -> list[Timing]:

@@ -13,14 +13,14 @@ from moec.backends.astra_sim.configs import CUSTOM_MAP, GROUPS, configs
 from moec.backends.astra_sim.folder import TraceFolder
 from moec.backends.astra_sim.settings import AstraSettings, Congestion, settings_of
 from moec.backends.astra_sim.verdict import Names
-from moec.compiler.chakra.exchange import custom_files
+from moec.compiler.chakra.exchange import custom_files, has_sets
 from moec.compiler.chakra.node import GLOBAL_METADATA, NodeType, computes, node
 from moec.compiler.chakra.numbering import number
 from moec.compiler.chakra.wire import render
 from moec.compiler.chakra.write import Traces, trace
 from moec.compiler.graph import AllToAll, Collective, Graph
 from moec.dsl.diagnostics import Diagnostic
-from moec.dsl.schema import AstraOptions, Experiment
+from moec.dsl.schema import AstraSystem, Experiment
 
 CUSTOM_FOLDER, PREFIX = "custom", "moec"
 IDLE = GLOBAL_METADATA + render(node(1, (b"idle",), NodeType.COMP, (), (), computes(1)), 1).of(0)
@@ -64,17 +64,19 @@ class Inputs:
 
 
 def inputs_of(
-    graph: Graph, experiment: Experiment, options: AstraOptions, congestion: Congestion
+    graph: Graph, experiment: Experiment, options: AstraSystem, congestion: Congestion
 ) -> tuple[Inputs, list[Diagnostic]]:
     """Traces and settings for `graph`, and what they cannot express."""
-    sizes = _group_sizes(graph)
-    traces = trace(graph, encoding=options.encoding, splits=options.splits or 1)
-    settings, found = settings_of(
-        experiment, options, congestion, graph.world, custom=bool(traces.custom), group_sizes=sizes
-    )
-    if settings.splits != (options.splits or 1):  # sizes must be whole multiples, and only now it is known of what
-        traces = trace(graph, encoding=options.encoding, splits=settings.splits)
-    return Inputs(traces, settings), found
+    settings, found = settings_for(graph, experiment, options, congestion)
+    return Inputs(trace(graph, encoding=options.encoding, splits=settings.splits), settings), found
+
+
+def settings_for(
+    graph: Graph, experiment: Experiment, options: AstraSystem, congestion: Congestion
+) -> tuple[AstraSettings, list[Diagnostic]]:
+    """The settings alone: custom sets want collectives in one piece, so they depend on the exchanges of `graph`."""
+    sets, sizes = has_sets(graph, options.encoding), _group_sizes(graph)
+    return settings_of(experiment, options, congestion, graph.world, custom=sets, group_sizes=sizes)
 
 
 def _group_sizes(graph: Graph) -> set[int]:
@@ -83,7 +85,7 @@ def _group_sizes(graph: Graph) -> set[int]:
     return {graph.groups[work.group].shape[-1] for work in works if isinstance(work, Collective | AllToAll)}
 
 
-def names_of(graph: Graph, options: AstraOptions) -> Names:
+def names_of(graph: Graph, options: AstraSystem) -> Names:
     """The name of a node: that of its op and repeat."""
     blocks = number(graph, messages=options.encoding == "sendrecv")
 

@@ -124,7 +124,9 @@ def _outcome(ended: Ended, folder: TraceFolder, time_limit_s: float, names: Name
     lines = ended.text.splitlines()
     if ended.how == "time_limit":
         title = f"the simulator was stopped after {time_limit_s:g} s"
-        return None, [quoting(TOO_LONG, title, lines, "`time_limit` gives it more")]
+        return None, [
+            quoting(TOO_LONG, title, lines, "`--time-limit SECONDS`, or `time_limit` in the file, gives it more")
+        ]
     if ended.how == "output_limit":
         return None, [quoting(BROKE, "the simulator prints without end and was stopped", lines)]
     if ended.how == "cancelled":

@@ -8,7 +8,7 @@ from typing import Literal
 
 from moec.backends.astra_sim.wiring import Dimension, Wired, wire
 from moec.dsl.diagnostics import Diagnostic
-from moec.dsl.schema import AstraOptions, Experiment
+from moec.dsl.schema import AstraSystem, Experiment
 from moec.dsl.schema.astra_sim import Algorithm
 
 Congestion = Literal["aware", "unaware"]
@@ -46,7 +46,7 @@ class AstraSettings:
 
 def settings_of(
     experiment: Experiment,
-    options: AstraOptions,
+    options: AstraSystem,
     congestion: Congestion,
     world: int,
     *,
@@ -58,7 +58,7 @@ def settings_of(
     `custom`: the traces hold per-op sets of sends; `group_sizes`: members of the communicators that collectives run in.
     """
     wired, found = wire(experiment, options, congestion, world)
-    splits, active, about_splits = _pieces(options, congestion, wired, custom=custom)
+    splits, active, about_splits = _pieces(experiment, options, congestion, wired, custom=custom)
     host = experiment.cluster.node.device.host
     settings = AstraSettings(
         congestion=congestion,
@@ -83,7 +83,7 @@ def _by_dimension(algorithm: Algorithm, wired: Wired) -> tuple[str, ...]:
 
 
 def _pieces(
-    options: AstraOptions, congestion: Congestion, wired: Wired, *, custom: bool
+    experiment: Experiment, options: AstraSystem, congestion: Congestion, wired: Wired, *, custom: bool
 ) -> tuple[int, int, list[Diagnostic]]:
     """Splits, active chunks, and what is wrong with those asked for.
 
@@ -94,26 +94,28 @@ def _pieces(
     found: list[Diagnostic] = []
     if custom and splits > 1:
         title = f"all-to-alls encoded as custom sets never end with `splits = {splits}`"
-        found.append(Diagnostic("M421", title, help="`splits = 1`, or `encoding = sendrecv`"))
+        asked = experiment.spans.get("backend.splits")
+        found.append(Diagnostic("M421", title, asked, help="`splits = 1`, or `encoding = sendrecv`"))
     elif custom and chunky:
         title = "collectives run in one piece beside custom all-to-alls, so a switch doubles the time of each message"
         fix = "`encoding = sendrecv` or `padded` allows pieces; `direct` algorithms suffer less than `ring`"
-        found.append(Diagnostic("M422", title, help=fix, severity="warning"))
+        found.append(Diagnostic("M422", title, experiment.spans.get("backend.encoding"), help=fix, severity="warning"))
     active = options.active or (splits if chunky else 1)
     if congestion == "unaware" and active > 1:
         title = f"the unaware simulator runs {active} pieces at once as if each had the link to itself"
-        found.append(Diagnostic("M423", title, help="`active = 1`", severity="warning"))
+        asked = experiment.spans.get("backend.active")
+        found.append(Diagnostic("M423", title, asked, help="`active = 1`", severity="warning"))
     return splits, active, found
 
 
-def _algorithms(experiment: Experiment, options: AstraOptions, group_sizes: Iterable[int]) -> list[Diagnostic]:
+def _algorithms(experiment: Experiment, options: AstraSystem, group_sizes: Iterable[int]) -> list[Diagnostic]:
     """Halving-doubling never ends when the ranks are no power of two."""
     odd = sorted({size for size in group_sizes if size & (size - 1)})
     return [
         Diagnostic(
             "M424",
             f"`{name} = halving_doubling` never ends in a group of {odd[0]} ranks",
-            experiment.span("backend"),
+            experiment.span(f"backend.{name}"),
             help="halving-doubling needs powers of two; use `ring` or `direct`",
         )
         for name in ("all_reduce", "all_gather", "reduce_scatter")

@@ -7,7 +7,7 @@ from typing import Literal, assert_never
 
 from moec.backends.fast.tiers import Tier, TwoTier, network_of
 from moec.dsl.diagnostics import Diagnostic
-from moec.dsl.schema import AstraOptions, Experiment
+from moec.dsl.schema import AstraSystem, Experiment
 
 NetworkWiring = Literal["Switch", "FullyConnected", "Ring"]
 
@@ -40,7 +40,7 @@ class Wired:
     dimensions: tuple[Dimension, ...]
 
 
-def wire(experiment: Experiment, options: AstraOptions, congestion: str, world: int) -> tuple[Wired, list[Diagnostic]]:
+def wire(experiment: Experiment, options: AstraSystem, congestion: str, world: int) -> tuple[Wired, list[Diagnostic]]:
     """`world` ranks of the experiment's cluster, and what becomes of it that the cluster is not."""
     wired, found = _wired(network_of(experiment), options, congestion, world)
     span = experiment.span("cluster")
@@ -50,7 +50,7 @@ def wire(experiment: Experiment, options: AstraOptions, congestion: str, world: 
     return wired, [Diagnostic(d.code, d.title, span, "this cluster", help=d.help, severity=d.severity) for d in found]
 
 
-def _wired(net: TwoTier, options: AstraOptions, congestion: str, world: int) -> tuple[Wired, list[Diagnostic]]:
+def _wired(net: TwoTier, options: AstraSystem, congestion: str, world: int) -> tuple[Wired, list[Diagnostic]]:
     if world == 1:
         return Wired(2, (Dimension("Switch", 2, 1.0, 0.0, "never used: rank 0 computes, rank 1 idles"),)), []
     if net.inside is not None and world <= net.per_node:
@@ -65,7 +65,7 @@ def _wired(net: TwoTier, options: AstraOptions, congestion: str, world: int) -> 
     return _flat(net.inside, net.between, options, world, net.per_node)
 
 
-def _flat(near: Tier, far: Tier, options: AstraOptions, world: int, per_node: int) -> tuple[Wired, list[Diagnostic]]:
+def _flat(near: Tier, far: Tier, options: AstraSystem, world: int, per_node: int) -> tuple[Wired, list[Diagnostic]]:
     """Several nodes on one dimension."""
     slow = options.flat == "between"
     used, other = (far, near) if slow else (near, far)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from moec.backends.base import StepTimer, Timing
+from moec.backends.base import Backend, StepTimer, Timing
 from moec.backends.fast.durations import durations
 from moec.backends.fast.network import TwoTier, network_of
-from moec.backends.fast.schedule import Clock, evaluate
+from moec.backends.fast.schedule import evaluate
 from moec.backends.fast.steps import DrawnSteps, FastSteps
+from moec.backends.fast.timing import timing
 from moec.compiler.graph import Graph
-from moec.compiler.kernels import Array
 from moec.compiler.lower import Context, program_of
-from moec.dsl.schema import Device, Experiment
+from moec.dsl.diagnostics import Diagnostic
+from moec.dsl.schema import AstraSystem, Device, Experiment, FastOptions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,8 +25,18 @@ class FastBackend:
     device: Device
 
     @classmethod
-    def of(cls, experiment: Experiment) -> FastBackend:
-        """The backend for `experiment`'s cluster."""
+    def of(cls, experiment: Experiment) -> Backend:
+        """The backend for `experiment`'s cluster and the network model that it asks for."""
+        asked = experiment.backend
+        if isinstance(asked, FastOptions) and isinstance(asked.network, AstraSystem):
+            from moec.backends.fast.on_astra import AstraEstimator  # few runs need it and what it needs of ASTRA-sim
+
+            return AstraEstimator(experiment, asked.network)
+        return cls.on_tiers(experiment)
+
+    @classmethod
+    def on_tiers(cls, experiment: Experiment) -> FastBackend:
+        """The same on the cluster's own tiers, whatever network model the experiment asks for."""
         return cls(network_of(experiment), experiment.cluster.node.device)
 
     def run(self, graph: Graph, *, detail: bool = True) -> Timing:
@@ -36,17 +47,12 @@ class FastBackend:
         """The timings of several graphs, without per-op times."""
         return [self.run(graph, detail=False) for graph in graphs]
 
+    def notes(self, _context: Context) -> list[Diagnostic]:
+        """Nothing: the estimator takes the cluster as it is."""
+        return []
+
     def steps(self, context: Context) -> StepTimer:
         """A timer of iterations for the serving loop: tables, or a fresh draw for every iteration if asked for."""
         if context.law is not None and context.experiment.backend.routing == "drawn":
             return DrawnSteps(program_of(context), self.run)
         return FastSteps(program_of(replace(context, copies=1)), self.net)
-
-
-def timing(graph: Graph, clock: Clock) -> Timing:
-    """What an evaluated clock says."""
-    finish: Array = clock.lanes[0]
-    for part in [*clock.lanes[1:], *clock.streams.values()]:
-        finish = finish.clip(min=part)
-    makespan = finish.max(axis=-1)
-    return Timing(makespan, finish, makespan - clock.busy.max(axis=-1), tuple(clock.ops))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,24 +24,45 @@ class Clock:
     ops: list[OpTiming] = field(default_factory=list)
 
 
-def evaluate(graph: Graph, times: Sequence[Sequence[Array]], *, detail: bool) -> Clock:
-    """Run all blocks; `times` as made by `durations`. With `detail`, keep every op's start and end."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Spot:
+    """Op `op` of block `block` of `graph` in one `repeat`, and its `time` `[…, ranks]` or `[…, subsets]`."""
+
+    graph: Graph
+    block: int
+    op: int
+    repeat: int
+    time: Array
+
+
+Place = Callable[[Spot, Collective | AllToAll, Array], tuple[Array, Array]]
+"""From when each rank of the block is ready for an exchange to when it starts and ends there, all `[…, ranks]`."""
+
+
+def evaluate(graph: Graph, times: Sequence[Sequence[Array]], *, detail: bool, place: Place | None = None) -> Clock:
+    """Run all blocks; `times` as made by `durations`. With `detail`, keep every op's start and end.
+
+    `place` decides when an exchange starts and ends on each rank; by default `together`.
+    """
     lead = np.broadcast_shapes(*(t.shape[:-2] for block in times for t in block))
     zero = np.zeros((*lead, graph.world), dtype=np.int64)
     clock = Clock({s: zero.copy() for s in STREAMS}, [zero.copy() for _ in range(graph.lanes)], zero.copy())
     for number, (block, spans) in enumerate(zip(graph.blocks, times, strict=True)):
-        _run_block(graph, number, block, spans, clock, detail)
+        _run_block(graph, number, block, spans, clock, detail, place or together)
     return clock
 
 
-def _run_block(graph: Graph, number: int, block: Block, times: Sequence[Array], clock: Clock, detail: bool) -> None:
+def _run_block(
+    graph: Graph, number: int, block: Block, times: Sequence[Array], clock: Clock, detail: bool, place: Place
+) -> None:
     where = slice(block.first_rank, block.first_rank + block.ranks)
     same = all(t.shape[-2] == 1 for t in times)
     shown: list[list[tuple[Array, Array]]] = []
     before = _state(block, clock, where)
     done = 0
     while done < block.repeat:
-        shown.append(_run_once(graph, block, [_layer(t, done) for t in times], clock, where))
+        at = [Spot(graph, number, i, done, t) for i, t in enumerate(_layer(t, done) for t in times)]
+        shown.append(_run_once(block, at, clock, where, place))
         done += 1
         after = _state(block, clock, where)
         step = after - before
@@ -60,17 +81,20 @@ def _layer(times: Array, repeat: int) -> Array:
     return times[..., repeat if times.shape[-2] > 1 else 0, :]
 
 
-def _run_once(graph: Graph, block: Block, times: list[Array], clock: Clock, where: slice) -> list[tuple[Array, Array]]:
+def _run_once(block: Block, spots: list[Spot], clock: Clock, where: slice, place: Place) -> list[tuple[Array, Array]]:
     """One repeat; returns start and end of every op, `[…, ranks]`."""
     spans: list[tuple[Array, Array]] = []
     entry = [lane[..., where] for lane in clock.lanes]
-    for op, time in zip(block.ops, times, strict=True):
+    for op, spot in zip(block.ops, spots, strict=True):
         start = clock.streams[op.stream][..., where]
         for d in op.deps:
             start = np.maximum(start, spans[d][1])
         for lane in op.enters:
             start = np.maximum(start, entry[lane])
-        start, end = _place(graph, op, start, time)
+        if isinstance(op.work, Collective | AllToAll):
+            start, end = place(spot, op.work, start)
+        else:
+            end = start + spot.time
         clock.streams[op.stream][..., where] = end
         spans.append((start, end))
         if isinstance(op.work, SendRecv):
@@ -80,16 +104,14 @@ def _run_once(graph: Graph, block: Block, times: list[Array], clock: Clock, wher
     return spans
 
 
-def _place(graph: Graph, op: Op, start: Array, time: Array) -> tuple[Array, Array]:
-    """Start and end; the members of an exchange start together when the last of them is ready."""
-    if not isinstance(op.work, Collective | AllToAll):
-        return start, start + time
-    members = graph.groups[op.work.group]
-    ready = start[..., members].max(axis=-1)
-    together, done = np.empty_like(start), np.empty_like(start)
-    together[..., members] = ready[..., None]
-    done[..., members] = (ready + time)[..., None]
-    return together, done
+def together(spot: Spot, work: Collective | AllToAll, ready: Array) -> tuple[Array, Array]:
+    """The members of an exchange start together when the last of them is ready, and end together."""
+    members = spot.graph.groups[work.group]
+    last = ready[..., members].max(axis=-1)
+    start, end = np.empty_like(ready), np.empty_like(ready)
+    start[..., members] = last[..., None]
+    end[..., members] = (last + spot.time)[..., None]
+    return start, end
 
 
 def _arrive(clock: Clock, op: Op, where: slice, end: Array) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from moec.compiler.chakra.node import GLOBAL_METADATA, Ints, NodeType, messages, node
 from moec.compiler.chakra.wire import render
-from moec.compiler.graph import AllToAll
+from moec.compiler.graph import AllToAll, Collective, Graph
 from moec.compiler.verify import matrix
 
 Encoding = Literal["custom", "sendrecv", "padded"]
@@ -39,6 +39,36 @@ def is_uniform(pairs: Ints) -> NDArray[np.bool_]:
     return alike
 
 
+def spelled_as_sets(pairs: Ints, encoding: Encoding) -> bool:
+    """Whether an exchange becomes custom sets: where any repeat of it is skewed."""
+    return encoding == "custom" and not bool(is_uniform(pairs).all())
+
+
+def has_sets(graph: Graph, encoding: Encoding) -> bool:
+    """Whether any exchange of the graph becomes custom sets, which decides in how many pieces collectives run."""
+    works = (op.work for block in graph.blocks for op in block.ops)
+    return any(spelled_as_sets(whole_matrix(work), encoding) for work in works if isinstance(work, AllToAll))
+
+
+def collective_size(work: Collective, size: int, splits: int) -> Ints:
+    """The trace's `comm_size` `[repeat, subsets]` of a collective of `size` ranks: an all-gather's is one rank's part.
+
+    Rounded up to what divides evenly into `splits` pieces: the simulator would add a whole piece for a rest.
+    """
+    full = np.ceil(work.bytes).astype(np.int64)
+    per = -(-full // size) if work.kind == "all_gather" else full
+    step = splits * (1 if work.kind == "all_gather" else size)
+    rounded: Ints = -(-per // step) * step
+    return rounded
+
+
+def alltoall_size(pairs: Ints, splits: int) -> Ints:
+    """The same of an all-to-all as one collective, padded: the whole send buffer, a rank's own part included."""
+    size = pairs.shape[-1]
+    rounded: Ints = -(-padded(pairs) * size // (splits * size)) * (splits * size)
+    return rounded
+
+
 def padded(pairs: Ints) -> Ints:
     """Bytes per pair, `[repeat, subsets]`, that give every rank the busiest one's traffic."""
     busiest = np.maximum(pairs.sum(axis=-1).max(axis=-1), pairs.sum(axis=-2).max(axis=-1))
@@ -49,7 +79,9 @@ def padded(pairs: Ints) -> Ints:
 def custom_files(pairs: Ints, label: int) -> list[bytes]:
     """The traces of all members of one group, `pairs` `[size, size]`: their sends and receives, all free to go.
 
-    Members are counted from 0, which is what the simulator does in files of a communicator group.
+    Members are counted from 0, which is what the simulator does in files of a communicator group. Member m's sends are
+    numbered by destination from m + 1 round to m − 1: issued in the order of their numbers (in whichever the simulator
+    takes), they go to all different members at a time. Numbered alike, all would queue at one member's port.
     """
     sends = _messages(pairs, NodeType.SEND, np.zeros(len(pairs), dtype=np.int64), label)
     sent = np.count_nonzero(pairs, axis=1)
@@ -59,7 +91,7 @@ def custom_files(pairs: Ints, label: int) -> list[bytes]:
 
 def _messages(pairs: Ints, kind: NodeType, before: Ints, label: int) -> list[bytes]:
     """Row by row the nodes of a matrix's entries; `before[row]` nodes stand in that row's file already."""
-    row, peer = np.nonzero(pairs)
+    row, peer = rotated(pairs)
     counts = np.bincount(row, minlength=len(pairs))
     if not len(row):
         return [b""] * len(pairs)
@@ -67,6 +99,13 @@ def _messages(pairs: Ints, kind: NodeType, before: Ints, label: int) -> list[byt
     ids = 1 + before[row] + np.arange(len(row)) - start[row]
     rows = render(node(ids, (), kind, (), (), messages(kind, peer, pairs[row, peer], label)), len(row)).base
     return [rows[a:b].tobytes() for a, b in itertools.pairwise(start.tolist())]
+
+
+def rotated(pairs: Ints) -> tuple[Ints, Ints]:
+    """Row and column of each entry that is not zero, row by row; within row m from column m + 1 round to m − 1."""
+    row, peer = np.nonzero(pairs)
+    order = np.lexsort(((peer - row) % len(pairs), row))
+    return row, peer[order]
 
 
 IDLE = render(node(1, (b"idle",), NodeType.COMP, (), (), ()), 1).of(0)

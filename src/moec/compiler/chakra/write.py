@@ -9,7 +9,7 @@ from typing import assert_never
 
 import numpy as np
 
-from moec.compiler.chakra.exchange import Encoding, is_uniform, padded, whole_matrix
+from moec.compiler.chakra.exchange import Encoding, alltoall_size, collective_size, spelled_as_sets, whole_matrix
 from moec.compiler.chakra.groups import Communicators
 from moec.compiler.chakra.node import (
     GLOBAL_METADATA,
@@ -182,11 +182,9 @@ class _Writer:
     def _collective(self, work: Collective) -> tuple[Message, ...]:
         partition = self.graph.groups[work.group]
         size = partition.shape[-1]
-        full = np.ceil(np.broadcast_to(work.bytes, (self.numbered.block.repeat, len(partition)))).astype(np.int64)
-        per = full if work.kind != "all_gather" else -(-full // size)
-        step = self.splits * (1 if work.kind == "all_gather" else size)
-        per = -(-per // step) * step
-        self.traces.carried[work.kind] += int(full.sum())
+        shape = (self.numbered.block.repeat, len(partition))
+        per = np.broadcast_to(collective_size(work, size, self.splits), shape)
+        self.traces.carried[work.kind] += int(np.ceil(np.broadcast_to(work.bytes, shape)).sum())
         group = self.traces.communicators.of(work.group, partition, self.numbered.block.first_rank)
         return collects(
             COLLECTIVE_TYPES[work.kind], _by_member(per, partition), None if group is None else _ranks(group)
@@ -195,11 +193,9 @@ class _Writer:
     def _alltoall(self, i: int, work: AllToAll) -> tuple[Message, ...]:
         block, partition = self.numbered.block, self.graph.groups[work.group]
         pairs = self._pairs(work)
-        size = partition.shape[-1]
-        step = self.splits * size
-        per = -(-padded(pairs) * size // step) * step
+        per = alltoall_size(pairs, self.splits)
         group = self.traces.communicators.of(work.group, partition, block.first_rank)
-        if self.encoding == "custom" and not is_uniform(pairs).all():
+        if spelled_as_sets(pairs, self.encoding):
             group = self._custom(i, pairs, partition, group)
         return collects(CollectiveType.ALL_TO_ALL, _by_member(per, partition), None if group is None else _ranks(group))
 

@@ -1,8 +1,8 @@
 """The typed specification. This package is all that the rest of moec imports of `dsl` besides diagnostics."""
 
-from moec.dsl.schema.astra_sim import AstraOptions
+from moec.dsl.schema.astra_sim import AstraOptions, AstraSystem
 from moec.dsl.schema.costs import Costs, ProfileCosts, RooflineCosts, TableCosts
-from moec.dsl.schema.experiment import Experiment, FastOptions
+from moec.dsl.schema.experiment import Experiment, FastOptions, Hierarchical
 from moec.dsl.schema.hardware import Cluster, Compute, Device, Fabric, Host, Link, Network, Node
 from moec.dsl.schema.model import DTYPE_BYTES, Dtype, Ffn, Gqa, Mla, Model, ModelDtypes, Moe
 from moec.dsl.schema.parallelism import (
@@ -46,9 +46,9 @@ from moec.dsl.schema.workload import (
 )
 
 __all__ = [
-    "DTYPE_BYTES", "Arrivals", "AstraOptions", "AttentionPlan", "Burst", "ClosedLoop", "Cluster", "Compute", "Constant", "Costs",
-    "Device", "Dirichlet", "Dtype", "Eplb", "Exchange", "Experiment", "ExpertPlan", "Explicit", "Fabric", "FastOptions", "Ffn",
-    "GammaArrivals", "Goal", "Gqa", "Host", "KvCache", "LeastLoaded", "Length", "Lengths", "Linear", "Link",
+    "DTYPE_BYTES", "Arrivals", "AstraOptions", "AstraSystem", "AttentionPlan", "Burst", "ClosedLoop", "Cluster",
+    "Compute", "Constant", "Costs", "Device", "Dirichlet", "Dtype", "Eplb", "Exchange", "Experiment", "ExpertPlan", "Explicit", "Fabric", "FastOptions", "Ffn",
+    "GammaArrivals", "Goal", "Gqa", "Hierarchical", "Host", "KvCache", "LeastLoaded", "Length", "Lengths", "Linear", "Link",
     "LognormalLength", "Lpt", "Mla", "Model", "ModelDtypes", "Moe", "Network", "Node", "Overhead", "Parallelism",
     "Placement", "Poisson", "PowerLaw", "ProfileCosts", "Recorded", "Requests", "RooflineCosts", "RoundRobin", "RoundRobinRouter",
     "Router", "Routing", "RoutingTrace", "Scheduler", "Serving", "TableCosts", "TraceRequests", "Uniform", "UniformLength",

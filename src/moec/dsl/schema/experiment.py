@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from moec.dsl.diagnostics import Span
+from moec.dsl.schema.astra_sim import AstraOptions, AstraSystem
 from moec.dsl.schema.costs import Costs, RooflineCosts
 from moec.dsl.schema.fields import MOST_SEED, spec
 from moec.dsl.schema.hardware import Cluster
@@ -18,11 +19,19 @@ from moec.dsl.schema.workload import Workload
 
 
 @dataclass(frozen=True, slots=True)
+class Hierarchical:
+    """Latency and bandwidth per tier, ports shared: the cluster as it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class FastOptions:
     """The built-in estimator."""
 
     routing: Literal["expected", "drawn"] = spec(
         "means and expected maxima, or a fresh draw in every iteration", "expected"
+    )
+    network: Hierarchical | AstraSystem = spec(
+        "the cluster's tiers, or what ASTRA-sim's analytical backends would make of them", factory=Hierarchical
     )
 
 
@@ -37,7 +46,7 @@ class Experiment:
     serving: Serving = spec("by which engine", factory=Serving)
     workload: Workload | None = spec("for which requests; needed to simulate", None)
     costs: Costs = spec("compute times", factory=RooflineCosts)
-    backend: FastOptions = spec("who times the graph", factory=FastOptions)
+    backend: FastOptions | AstraOptions = spec("who times the graph", factory=FastOptions)
     seed: int = spec("seed of everything that draws", 0, at_least=0, at_most=MOST_SEED)
     name: str = field(default="experiment", metadata={"internal": True})
     names: Mapping[str, str] = field(default_factory=dict, metadata={"internal": True})

@@ -16,9 +16,12 @@ def read_trace(path: Path, *, count: int | None, with_ids: bool) -> tuple[Trace 
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        return None, [Diagnostic("M510", f"cannot read `{path.name}`: {error.strerror}")]
+        reason = (error.strerror or str(error)).lower()
+        return None, [Diagnostic("M510", f"cannot read `{path.name}`: {reason}", help="check its permissions")]
     except UnicodeDecodeError as error:
-        return None, [Diagnostic("M510", f"`{path.name}` is not UTF-8 text: byte {error.start} is no part of it")]
+        line = error.object.count(b"\n", 0, error.start) + 1
+        title = f"`{path.name}` is not UTF-8 text: line {line} has a byte that is no part of a character"
+        return None, [Diagnostic("M510", title, help="save it as UTF-8")]
     # JSON strings may hold the rarer characters at which `splitlines` splits
     lines = [line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n")]
     first = next((line for line in lines if line.strip()), "")

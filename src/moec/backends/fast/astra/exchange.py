@@ -10,7 +10,7 @@ from moec.backends.fast.astra.flights import flights
 from moec.backends.fast.astra.link import serialization_ns
 from moec.backends.fast.astra.network import AstraNetwork
 from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts, hangs
-from moec.backends.fast.astra.sends import ascending, by_destination
+from moec.backends.fast.astra.sends import as_written, by_destination
 from moec.backends.fast.astra.switch import switch_arrivals
 from moec.backends.fast.astra.wires import wires_of
 
@@ -28,7 +28,7 @@ def custom_alltoall_ns(
     """When each member has sent and received everything, absolute nanoseconds, `[n]`; all messages are in flight at once.
 
     `matrix` `[n, n]` whole bytes, the diagonal ignored. `members`: global ranks (0 … n − 1 when absent); `starts` `[n]`:
-    when each begins (0). `order`: destinations as issued, `[n, k]`, −1 for none (default: `ascending`, moec's files).
+    when each begins (0). `order`: destinations as issued, `[n, k]`, −1 for none (default: `as_written`, moec's files).
     A member with no message at all is done 1 ns after its start: its idle kernel.
     """
     pairs = _without_diagonal(matrix)
@@ -36,7 +36,7 @@ def custom_alltoall_ns(
     refused = network.refusal() or _refused(pairs, begin, network)
     if refused is not None:
         return refused
-    to = ascending(pairs) if order is None else _present(order, pairs)
+    to = as_written(pairs) if order is None else _present(order, pairs)
     arrivals = _arrivals(pairs, to, begin, members or tuple(range(len(pairs))), network)
     done: Ints = np.where(to >= 0, arrivals, begin[:, None] + 1).max(axis=1)
     row, column = np.nonzero(to >= 0)

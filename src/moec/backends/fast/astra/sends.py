@@ -42,21 +42,22 @@ def issue_order(nodes: int) -> tuple[int, ...]:
     return tuple(table_order(table_order(range(1, nodes + 1))))
 
 
-def ascending(matrix: Ints) -> Ints:
+def as_written(matrix: Ints) -> Ints:
     """Destinations of each row in the order of issue, −1 where there is none more, `[n, most]`.
 
-    The files are as moec writes them: a rank's sends by ascending destination, then its receives, numbered from 1.
+    The files are as moec writes them: rank r's sends to r + 1 and on round to r − 1, then its receives, numbered from 1.
     """
     sent, received = np.count_nonzero(matrix, axis=1), np.count_nonzero(matrix, axis=0)
     order = np.full((len(matrix), max(1, int(sent.max(initial=0)))), -1, dtype=np.int64)
     for row, (out, into) in enumerate(zip(sent.tolist(), received.tolist(), strict=True)):
         places = np.fromiter((i - 1 for i in issue_order(out + into) if i <= out), dtype=np.int64, count=out)
-        order[row, :out] = np.flatnonzero(matrix[row])[places]
+        peers = np.flatnonzero(matrix[row])
+        order[row, :out] = np.roll(peers, -int(np.searchsorted(peers, row)))[places]
     return order
 
 
 def by_destination(matrix: Ints) -> Ints:
-    """As `ascending`, in the order of the destinations: what sends in the trace itself do."""
+    """As `as_written`, in the order of the destinations: what sends in the trace itself do."""
     order = np.full((len(matrix), max(1, int(np.count_nonzero(matrix, axis=1).max(initial=0)))), -1, dtype=np.int64)
     for row, sizes in enumerate(matrix):
         peers = np.flatnonzero(sizes)

@@ -1,0 +1,119 @@
+"""When each member of an exchange is done on ASTRA-sim's network, members being ready at different times."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moec.backends.fast.astra.clock import Clock
+from moec.backends.fast.astra.collective import collective_ns
+from moec.backends.fast.astra.network import AstraNetwork, Kind
+from moec.backends.fast.astra.plan import Plan, plan_of
+from moec.backends.fast.astra.refusal import Refusal, Stopped, hangs
+from moec.backends.fast.astra.walk import blocks
+from moec.backends.fast.astra.wires import wires_of
+from moec.backends.fast.astra.world import Start, simulate
+
+Ints = NDArray[np.int64]
+
+MOST_MESSAGES = 40_000
+"""Up to so many messages a staggered collective is simulated one by one (about a second); beyond, see `collective_ends`."""
+
+
+def collective_ends(
+    kind: Kind, size: int, network: AstraNetwork, members: tuple[int, ...], starts: Ints
+) -> Ints | Refusal:
+    """Absolute nanoseconds at which each of `members` (ascending ranks) is done; `starts` `[n]` > 0.
+
+    Exact where all start at once, and where they do not but exchange at most `MOST_MESSAGES`. A larger collective is
+    taken to begin with its last member, which is late by no more than the last one was.
+    """
+    first = int(starts.min())
+    group = None if len(members) == network.ranks else _anywhere(members, network)
+    offsets = tuple((starts - first).tolist())
+    if any(offsets) and _messages(kind, size, network, group) <= MOST_MESSAGES:
+        ends = _staggered(kind, size, network, group, offsets)
+        return ends if isinstance(ends, Refusal) else first + np.array(ends)
+    time = collective_ns(kind, size, network, group)
+    return time if isinstance(time, Refusal) else np.full(len(members), int(starts.max()) + time)
+
+
+def _anywhere(members: tuple[int, ...], network: AstraNetwork) -> tuple[int, ...]:
+    """On one dimension where all pairs are alike, any ranks will do; so that like groups are looked up once."""
+    alike = len(network.dimensions) == 1 and network.dimensions[0].topology != "Ring"
+    return tuple(range(len(members))) if alike else members
+
+
+def _messages(kind: Kind, size: int, network: AstraNetwork, group: tuple[int, ...] | None) -> int:
+    plan = plan_of(kind, size, network, group)
+    if isinstance(plan, Refusal):
+        return 0
+    return plan.pieces * len(group or range(network.ranks)) * sum(blocks(phase) for phase in plan.phases)
+
+
+@lru_cache(maxsize=65536)
+def _staggered(
+    kind: Kind, size: int, network: AstraNetwork, group: tuple[int, ...] | None, offsets: tuple[int, ...]
+) -> tuple[int, ...] | Refusal:
+    """Ends counted from the first start."""
+    plan = plan_of(kind, size, network, group)
+    if isinstance(plan, Refusal):
+        return plan
+    members = group or tuple(range(network.ranks))
+    ends = simulate(network, _starts(plan, members, offsets))
+    if isinstance(ends, Refusal):
+        return ends
+    done = {rank: end for part in ends for rank, end in part.items()}
+    return tuple(done[rank] - 1 for rank in members)
+
+
+def _starts(plan: Plan, members: tuple[int, ...], offsets: tuple[int, ...]) -> tuple[Start, ...]:
+    """One for each time at which members start; the simulation begins at 1."""
+    by_time = sorted(Counter(offsets))
+    return tuple(
+        Start(plan, tuple(m for m, o in zip(members, offsets, strict=True) if o == time), time + 1) for time in by_time
+    )
+
+
+def sends_ends(pairs: Ints, network: AstraNetwork, members: tuple[int, ...], starts: Ints) -> Ints | Refusal:
+    """The same for an all-to-all as sends in the traces: member m's to m + 1 and on round, each after the last arrived.
+
+    `pairs` `[n, n]` bytes, at least one each off the diagonal.
+    """
+    n, first = len(pairs), int(starts.min())
+    offsets = tuple((starts - first).tolist())
+    ends = _sends(np.ascontiguousarray(pairs).tobytes(), n, network, members, offsets)
+    return ends if isinstance(ends, Refusal) else first + np.array(ends)
+
+
+@lru_cache(maxsize=1024)
+def _sends(
+    matrix: bytes, n: int, network: AstraNetwork, members: tuple[int, ...], offsets: tuple[int, ...]
+) -> tuple[int, ...] | Refusal:
+    pairs = np.frombuffer(matrix, dtype=np.int64).reshape(n, n).tolist()
+    clock = Clock()
+    wires = wires_of(network, clock)
+    ends = [offset + 1 for offset in offsets]
+    left = [n - 1] * n
+
+    def send(m: int) -> None:
+        if left[m]:
+            peer = (m + n - left[m]) % n
+            wires.send(members[m], members[peer], pairs[m][peer], arrived, (m, peer))
+
+    def arrived(message: tuple[int, int]) -> None:
+        for m in message:
+            ends[m] = max(ends[m], clock.now)
+        left[message[0]] -= 1
+        send(message[0])
+
+    try:
+        for m in range(n):
+            clock.at(offsets[m] + 1, send, m)
+        clock.run()
+    except Stopped as stopped:
+        return stopped.refusal
+    return tuple(end - 1 for end in ends) if not any(left) else hangs("a send that nobody receives")

@@ -1,0 +1,26 @@
+"""What is to become of a verb's results: printed how, written where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from moec.dsl.diagnostics import Diagnostic
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """`-o`, `--force`, `--json` and `--quiet`."""
+
+    output: Path | None
+    force: bool
+    as_json: bool
+    quiet: bool
+
+    def check(self) -> list[Diagnostic]:
+        """Why nothing could be written there."""
+        from moec.report.folder import check_target
+
+        if self.output is not None:
+            return check_target(self.output, force=self.force)
+        return [Diagnostic("M090", "`--force` without `-o`", help="name the folder: `-o DIR`")] if self.force else []

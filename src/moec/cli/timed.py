@@ -1,0 +1,64 @@
+"""`moec simulate DIR`: compiled traces timed as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from moec.backends.compiled import MANIFEST, compiled_in
+from moec.backends.registry import folder_timer_named
+from moec.cli.console import FINE, diagnostics_json, fail, note, note_report, say, say_json
+from moec.cli.ending import Ending
+from moec.dsl.diagnostics import Diagnostic, Report
+from moec.dsl.schema import AstraOptions
+from moec.report.folder import write_folder
+from moec.report.style import as_text
+from moec.report.timed import timed_files, timed_json, timed_report
+
+
+def time_folder(place: Path, backend: str, options: AstraOptions, end: Ending) -> int:
+    """Times every iteration in `place` on `backend`, prints and writes; the exit code."""
+    iterations, found = compiled_in(place)
+    if not iterations:
+        return fail(Report(tuple(found)), as_json=end.as_json)
+    timer, about_timer = folder_timer_named(backend)
+    clash = [] if end.output is None else _clash(place, end.output)
+    report = Report((*found, *about_timer, *clash))
+    if timer is None or report.failed:
+        return fail(report, as_json=end.as_json)
+    if not end.as_json:
+        note_report(report)
+    timed, errors = timer(iterations, options)
+    if not errors and end.output is not None:
+        errors = write_folder(end.output, timed_files(place, backend, timed, found), force=end.force)
+    if errors:
+        return fail(Report(tuple(errors)), as_json=end.as_json)
+    if end.as_json:
+        say_json({**timed_json(place, backend, timed), "diagnostics": diagnostics_json(report.diagnostics)})
+    elif not end.quiet:
+        say(as_text(timed_report(backend, timed)))
+        if end.output is not None:
+            note(f"results in {end.output}")
+    return FINE
+
+
+def unfit(place: Path, given: dict[str, bool]) -> list[Diagnostic]:
+    """Options that change or choose a specification have nothing to do with a compiled folder."""
+    wrong = [f"`{name}`" for name, is_given in given.items() if is_given]
+    if not wrong:
+        return []
+    title = f"{' and '.join(wrong)} cannot change `{place}`, which is compiled"
+    return [Diagnostic("M090", title, help="give the option to `moec compile`, or give the .moe file")]
+
+
+def _clash(place: Path, output: Path) -> list[Diagnostic]:
+    """Results must not replace the traces that they are of."""
+    source, target = place.resolve(), output.resolve()
+    if source != target and source not in target.parents and not (target in source.parents and _owns(target)):
+        return []
+    title = f"`-o {output}` would write into, or in place of, the traces in `{place}`"
+    return [Diagnostic("M090", title, help="name another folder")]
+
+
+def _owns(target: Path) -> bool:
+    """Whether the folder above the traces is moec's, so that `--force` would replace it with them in it."""
+    return (target / MANIFEST).is_file()
