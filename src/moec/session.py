@@ -9,9 +9,9 @@ from moec.backends.astra_sim.backend import AstraSimBackend
 from moec.backends.base import Backend, Tallied
 from moec.backends.registry import backend_named
 from moec.compiler.batch import Load
-from moec.compiler.evidence import EvidenceCount, extrapolations
 from moec.compiler.lower import program_of
 from moec.compiler.pipeline import Prepared, prepare
+from moec.compiler.tally import Tally, extrapolations
 from moec.dsl.diagnostics import Diagnostic, has_errors
 from moec.dsl.schema import AstraOptions, Experiment, FastOptions, RooflineCosts
 from moec.serving.instance import Watch
@@ -98,7 +98,8 @@ def simulate(
         title = f"experiment `{session.experiment.name}` has no workload to simulate"
         return None, [Diagnostic("M199", title, span, "this experiment", help="add `workload = …` to it")]
     context = session.prepared.context
-    timer, count = session.backend.steps(context), _count(session)
+    timer = session.backend.steps(context)
+    tally = _tally(session)
     results, found = serve(
         session.experiment,
         session.stream,
@@ -107,34 +108,17 @@ def simulate(
         layout=context.layout,
         backend=session.backend_name,
         progress=progress,
-        watch=_both(count, watch),
+        watch=_both(tally, watch),
     )
-    if results is not None and isinstance(timer, Tallied):
+    if results is None:
+        return None, found
+    if isinstance(timer, Tallied):
         results, found = replace(results, tally=timer.tally()), [*found, *_estimated(session, timer)]
-    if results is not None and count is not None:
-        results = replace(results, evidence=count.result())
-        found = [*found, *extrapolations(results.evidence, session.experiment.span("costs"))]
+    if tally is not None:
+        evidence = tally.result()
+        results = replace(results, evidence=evidence)
+        found = [*found, *extrapolations(evidence, session.experiment.span("costs"))]
     return results, found
-
-
-def _count(session: Session) -> EvidenceCount | None:
-    """A count of evidence, unless the costs are of one kind throughout."""
-    if isinstance(session.experiment.costs, RooflineCosts):
-        return None
-    return EvidenceCount(program_of(replace(session.prepared.context, copies=1)))
-
-
-def _both(count: EvidenceCount | None, watch: Watch | None) -> Watch | None:
-    """A watch that tells both."""
-    if count is None:
-        return watch
-
-    def told(instance: int, start_ns: Ints, load: Load) -> None:
-        count.add(load, len(start_ns))
-        if watch is not None:
-            watch(instance, start_ns, load)
-
-    return told
 
 
 def _estimated(session: Session, timer: Tallied) -> list[Diagnostic]:
@@ -150,3 +134,23 @@ def _estimated(session: Session, timer: Tallied) -> list[Diagnostic]:
     if span is None:
         title, label = f"{title}: {label}", ""
     return [Diagnostic("M416", title, span, label, help=fix, severity="warning")]
+
+
+def _tally(session: Session) -> Tally | None:
+    """A tally of evidence, unless the costs are of one kind throughout."""
+    if isinstance(session.experiment.costs, RooflineCosts):
+        return None
+    return Tally(program_of(replace(session.prepared.context, copies=1)))
+
+
+def _both(tally: Tally | None, watch: Watch | None) -> Watch | None:
+    """A watch that tells both."""
+    if tally is None:
+        return watch
+
+    def told(instance: int, start_ns: Ints, load: Load) -> None:
+        tally.add(load, len(start_ns))
+        if watch is not None:
+            watch(instance, start_ns, load)
+
+    return told

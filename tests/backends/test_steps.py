@@ -31,7 +31,10 @@ def stacked(loads: list[Load]) -> Load:
 @pytest.mark.parametrize("plan", PLANS, ids=str)
 @pytest.mark.parametrize("overlap", ["none", "two_batch", "shared_expert"])
 @pytest.mark.parametrize("method", ["alltoall", "allgather_reducescatter", "allreduce"])
-def test_steps_equal_full_evaluation(model: str, plan: dict[str, int], overlap: str, method: str) -> None:
+@pytest.mark.parametrize("largest_graph", [0, None], ids=["as they are", "padded"])
+def test_steps_equal_full_evaluation(
+    model: str, plan: dict[str, int], overlap: str, method: str, largest_graph: int | None
+) -> None:
     moe = MODELS[model].moe
     if (moe is None and (overlap != "none" or method != "alltoall")) or (
         overlap == "shared_expert" and not (moe and moe.shared)
@@ -39,7 +42,8 @@ def test_steps_equal_full_evaluation(model: str, plan: dict[str, int], overlap: 
         pytest.skip("the plan has no meaning for this model")
     if moe and moe.experts % (plan["tp"] * plan["dp"]):
         pytest.skip("experts do not divide")
-    e = experiment(MODELS[model], **plan, overlap=overlap, method=method, routing=Routing(Zipf(0.8), "shuffled", 1))
+    routing = Routing(Zipf(0.8), "shuffled", 1)
+    e = experiment(MODELS[model], **plan, overlap=overlap, method=method, routing=routing, largest_graph=largest_graph)
     built, backend = program(e), FastBackend.of(e)
     window = 128 if model == "windowed" else None
     rng = np.random.default_rng(7)

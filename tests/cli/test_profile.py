@@ -125,7 +125,7 @@ def test_a_mistake_in_the_bundle_points_at_the_profile(moec, file):
 def test_a_resolved_specification_reads_back(moec, file):
     spec = moec("explain", file, "--json").json["spec"]
 
-    assert spec["experiment"]["tiny"]["costs"] == {"=": "profile", "folder": "gpu"}
+    assert spec["experiment"]["tiny"]["costs"] == {"=": "profile", "folder": "gpu", "gap": "1.4 us"}
     Path("again.json").write_text(json.dumps(spec))
     assert (
         moec("simulate", "again.json", "--json").json["mean_ttft_ms"]

@@ -81,7 +81,13 @@ def experiment_of(case: Case) -> Experiment:
         Scheduler(rules.max_sequences, rules.max_batched_tokens, rules.chunked),
         KvCache(blocks=rules.kv_blocks, block=rules.block, prefix_caching=rules.caching),
         RoundRobinRouter() if rules.round_robin else LeastLoaded(),
-        Overhead(rules.step_ns / 1e9, rules.sequence_ns / 1e9),
+        Overhead(
+            rules.step_ns / 1e9,
+            rules.sequence_ns / 1e9,
+            rules.asynchronous,
+            rules.gap_ns / 1e9,
+            rules.admission_ns / 1e9,
+        ),
         rules.instances,
     )
     arrivals = ClosedLoop(rules.concurrency) if rules.concurrency else Burst()

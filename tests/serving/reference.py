@@ -2,8 +2,8 @@
 
 Read from vLLM 0.19.0: `v1/core/sched/scheduler.py` (`schedule`, `_update_after_schedule`, `update_from_output`),
 `v1/core/kv_cache_manager.py` (`can_fit_full_sequence`, `allocate_slots`), `v1/core/single_type_kv_cache_manager.py`,
-`v1/core/block_pool.py`, `v1/engine/core.py` (`DPEngineCoreProc`, batch queue) and `v1/engine/core_client.py`
-(`DPLBAsyncMPClient`). docs/serving.md says where moec departs from it; those places are marked *moec* here.
+`v1/core/block_pool.py`, `v1/core/sched/async_scheduler.py`, `v1/engine/core.py` (`step_with_batch_queue`,
+`DPEngineCoreProc`) and `v1/engine/core_client.py` (`DPLBAsyncMPClient`). docs/serving.md says where moec departs from it; those places are marked *moec* here.
 """
 
 from __future__ import annotations
@@ -40,6 +40,14 @@ class Rules:
     concurrency: int | None
     step_ns: int
     sequence_ns: float
+    asynchronous: bool = False
+    gap_ns: int = 0
+    admission_ns: int = 0
+
+    @property
+    def ahead(self) -> bool:
+        """A second batch is scheduled while one runs, on tokens that are not out yet."""
+        return self.asynchronous and self.pp == 1
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,8 @@ class Rank:
         while position < len(self.running) and budget > 0:
             request = self.running[position]
             position += 1
+            if request.output and len(request.tokens) - request.prompt == request.output:
+                continue  # its last token is under way
             new = min(len(request.tokens) - request.computed, budget)
             if not new:
                 continue
@@ -94,14 +104,19 @@ class Rank:
             if request.scheduled < 0:
                 request.scheduled, request.cached = now, request.computed
             budget -= self._compute(request, min(rest, budget), hits, items)
+        for item in items if self.rules.ahead else []:
+            item.request.decoding = item.last
+            if item.last and item.request.output:
+                item.request.tokens.append(("generated", item.request.index, len(item.request.tokens)))
         return items
 
     def _compute(self, request: Request, new: int, hits: list[int], items: list[Item]) -> int:
         context = request.computed
         self.pool.allocate(request, context + new, hits)
         request.computed += new
-        request.awaited = request.computed == len(request.tokens)
-        items.append(Item(request, new, context, request.decoding, request.awaited))
+        last = request.computed == len(request.tokens)
+        request.awaited += last
+        items.append(Item(request, new, context, request.decoding, last))
         return new
 
     def _preempt(self, request: Request) -> None:
@@ -115,51 +130,76 @@ class Rank:
         request = item.request
         if not item.last:
             return False
-        request.awaited = False
+        request.awaited -= 1
         if request.output:
-            request.tokens.append(("generated", request.index, len(request.tokens)))
+            request.emitted += 1
+            if not self.rules.ahead:
+                request.tokens.append(("generated", request.index, len(request.tokens)))
             if request.first < 0:
                 request.first = now
             else:
                 gaps[now - request.latest] += 1
             request.latest = now
-        if len(request.tokens) - request.prompt == request.output:
+        if request.emitted == request.output:
             (self.running if request in self.running else self.waiting).remove(request)
             self.pool.release(request)
             request.finish = now
             return True
-        request.decoding = request in self.running
+        if not self.rules.ahead:
+            request.decoding = request in self.running
         return False
 
 
 class Engine:
-    """One instance: its ranks step together, and up to `pp` of their batches are on their way through the stages."""
+    """One instance: its ranks step together, and up to `pp` of their batches are on their way through the stages.
+
+    Without stages an asynchronous host keeps two batches under way. `host`: when it is done with the latest; `blocked`:
+    it found nothing to schedule and waits for the oldest.
+    """
 
     def __init__(self, index: int, rules: Rules, step: Step) -> None:
         self.index, self.rules, self.step = index, rules, step
         self.ranks = [Rank(rules) for _ in range(rules.dp)]
         self.stage_free = [0] * rules.pp
+        self.host, self.blocked = 0, False
         self.flights: list[tuple[int, list[list[Item]]]] = []
         self.iterations: list[tuple[int, ...]] = []
         self.loads: Loads = {}
 
+    def free(self, now: int) -> bool:
+        """Whether the engine schedules at `now`."""
+        if self.rules.ahead:
+            return len(self.flights) < 2 and now >= self.host and not (self.blocked and self.flights)
+        return len(self.flights) < self.rules.pp and now >= self.stage_free[0]
+
     def start(self, now: int) -> None:
-        if len(self.flights) == self.rules.pp or now < self.stage_free[0]:
-            return
-        parts = [rank.schedule(now) for rank in self.ranks]
-        if not any(parts):
-            return
-        load = self.loads[self.index, now] = self._load(parts)
-        device, stages = self.step(load)
-        end = now + self.rules.step_ns + round(self.rules.sequence_ns * max(map(len, parts)))
-        for stage, held in enumerate(stages):
-            end = max(end, self.stage_free[stage]) + held
-            self.stage_free[stage] = end
-        self.flights.append((end, parts))
+        while self.free(now):
+            parts = [rank.schedule(now) for rank in self.ranks]
+            self.blocked = not any(parts)
+            if self.blocked:
+                return
+            before = max(now, self.flights[-1][0]) if self.rules.ahead and self.flights else now
+            load = self.loads[self.index, before] = self._load(parts)
+            device, stages = self.step(load)
+            spent = self.rules.step_ns + round(self.rules.sequence_ns * max(map(len, parts)))
+            if self.rules.ahead:
+                self.host = now + spent
+                end = max(before, self.host) + self.rules.gap_ns + device
+            else:
+                since = self.host if self.rules.asynchronous and self.flights else now
+                self.host = max(now, since + spent)
+                end = self.host + self.rules.gap_ns
+                for stage, held in enumerate(stages):
+                    end = max(end, self.stage_free[stage]) + held
+                    self.stage_free[stage] = end
+            self.flights.append((end, parts))
+            self._write_down(before, end, device, parts)
+
+    def _write_down(self, start: int, end: int, device: int, parts: list[list[Item]]) -> None:
         items = [item for part in parts for item in part]
         self.iterations.append(
             (
-                self.index, now, end, device, sum(i.new for i in items if not i.decode), sum(i.decode for i in items),
+                self.index, start, end, device, sum(i.new for i in items if not i.decode), sum(i.decode for i in items),
                 len(items), sum(len(rank.waiting) for rank in self.ranks),
                 sum(self.rules.kv_blocks - len(rank.pool.free) for rank in self.ranks),
             )
@@ -175,6 +215,7 @@ class Engine:
     def end(self, now: int, gaps: Counter[int]) -> int:
         """Take back the oldest batch; how many requests that finishes."""
         _, parts = self.flights.pop(0)
+        self.blocked = False
         return sum(rank.update(item, now, gaps) for rank, part in zip(self.ranks, parts, strict=True) for item in part)
 
 
@@ -189,10 +230,11 @@ def run(rules: Rules, requests: list[Request], step: Step) -> tuple[list[tuple[i
     gaps: Counter[int] = Counter()
     routed, released, now = 0, rules.concurrency or len(requests), -1
     while any(request.finish < 0 for request in requests):
-        coming = [request.arrival for request in requests[routed:released][:1]]
+        coming = [request.arrival + rules.admission_ns for request in requests[routed:released][:1]]
         coming += [flight[0] for engine in engines for flight in engine.flights]
-        now = min(coming + [engine.stage_free[0] for engine in engines if engine.stage_free[0] > now])
-        awake = {engine.index for engine in engines if engine.stage_free[0] == now}
+        coming += [free for engine in engines for free in (engine.stage_free[0], engine.host) if free > now]
+        now = min(coming)
+        awake = {engine.index for engine in engines if now in (engine.stage_free[0], engine.host)}
         for engine in engines:
             while engine.flights and engine.flights[0][0] == now:
                 awake.add(engine.index)
@@ -200,7 +242,7 @@ def run(rules: Rules, requests: list[Request], step: Step) -> tuple[list[tuple[i
                 for request in requests[released : released + done] if rules.concurrency else []:
                     request.arrival = now
                     released += 1
-        while routed < min(released, len(requests)) and requests[routed].arrival == now:
+        while routed < min(released, len(requests)) and requests[routed].arrival + rules.admission_ns == now:
             scores = [4 * len(queue.waiting) + len(queue.running) for queue in queues]
             queue = routed % len(queues) if rules.round_robin else scores.index(min(scores))
             queues[queue].waiting.append(requests[routed])

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 @dataclass(eq=False)
 class Request:
-    """`tokens`: the prompt and what was generated; `awaited`: its next token is being computed."""
+    """`tokens`: the prompt and what was generated, or will have been; `awaited`: tokens of it that are being computed;
+    `emitted`: those that came out.
+    """
 
     index: int
     arrival: int
@@ -18,7 +20,8 @@ class Request:
     computed: int = 0
     table: list[int] = field(default_factory=list)
     decoding: bool = False
-    awaited: bool = False
+    awaited: int = 0
+    emitted: int = 0
     instance: int = -1
     rank: int = -1
     scheduled: int = -1

@@ -62,8 +62,11 @@ def cases(draw: st.DrawFn, pp: int = 1) -> Case:
         dummy=draw(st.booleans()),
         round_robin=draw(st.booleans()),
         concurrency=draw(st.sampled_from([None, None, 1, 3, 8])),
-        step_ns=draw(st.sampled_from([0, 13])),
+        step_ns=draw(st.sampled_from([0, 13, 400, 3000])),
         sequence_ns=draw(st.sampled_from([0.0, 2.37])),
+        asynchronous=draw(st.booleans()),
+        gap_ns=draw(st.sampled_from([0, 29])),
+        admission_ns=draw(st.sampled_from([0, 0, 170])),
     )  # fmt: skip
     return Case(rules, tuple(requests), per_id, draw(st.sampled_from([None, None, 100])))
 
@@ -109,6 +112,7 @@ def saturated(seed: int, pp: int) -> Case:
         concurrency=None if rng.random() < 0.7 else int(rng.integers(1, 12)),
         step_ns=0 if equal else 7,
         sequence_ns=0.0 if equal else 2.37,
+        asynchronous=bool(rng.random() < 0.5),
     )
     return Case(rules, tuple(requests), equal_ns=equal)
 

@@ -176,7 +176,7 @@ def test_many_bad_lines_are_counted(tmp_path: Path) -> None:
         ("a,b\n1,2\n", "M511: `trace.x` has none of the known columns; it has `a`, `b`"),
         ("input_tokens,output_tokens,a,a\n1,2,3,4\n", "M511: `trace.x` has the column `a` twice"),
         ('{"a": 1}', "M511: `trace.x` has none of the known columns; it has `a`"),
-        (b"\xff\xfe\x00", "M510: `trace.x` is not UTF-8 text: byte 0 is no part of it"),
+        (b"\xff\xfe\x00", "M510: `trace.x` is not UTF-8 text: line 1 has a byte that is no part of a character"),
     ],
 )
 def test_files_that_are_no_trace(text: str, message: str, tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     trace, found = read_trace(tmp_path / "none.csv", count=None, with_ids=False)
 
     assert trace is None
-    assert [(d.code, d.title) for d in found] == [("M510", "cannot read `none.csv`: No such file or directory")]
+    assert [(d.code, d.title) for d in found] == [("M510", "cannot read `none.csv`: no such file or directory")]
 
 
 @pytest.mark.skipif(not WORKLOADS.exists(), reason="the validation data is not checked out beside the repository")

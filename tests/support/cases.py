@@ -22,8 +22,10 @@ from moec.dsl.schema import (
     Moe,
     Network,
     Node,
+    Overhead,
     Parallelism,
     Routing,
+    Serving,
 )
 
 GPU = Device(
@@ -51,9 +53,10 @@ def experiment(
     routing: Routing | None = None,
     device: Device = GPU,
     per_node: int = 4,
+    largest_graph: int | None = 0,
     **exchange: object,
 ) -> Experiment:
-    """An experiment on nodes of `per_node` devices, as many as it needs."""
+    """An experiment on nodes of `per_node` devices, as many as it needs; batches are not padded unless asked for."""
     nodes = max(1, -(-tp * dp * pp // per_node))
     return Experiment(
         model=model,
@@ -66,6 +69,7 @@ def experiment(
             overlap,  # type: ignore[arg-type]
         ),
         routing=routing or Routing(),
+        serving=Serving(overhead=Overhead(largest_graph=largest_graph)),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from moec.dsl.diagnostics import Diagnostic, Report, Span
 
-FINE, WRONG_SPECIFICATION, WRONG_COMMAND, OUTSIDE_TOOL_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+FINE, WRONG_SPECIFICATION, WRONG_COMMAND, OUTSIDE_TOOL_FAILED, OUT_OF_BANDS, INTERRUPTED = 0, 1, 2, 3, 4, 130
 """Exit codes."""
 OUTSIDE_TOOL_CODES = "M6"
 """How the codes of errors begin that are an outside tool's, or the lack of one."""

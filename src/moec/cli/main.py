@@ -20,6 +20,7 @@ from moec.cli.doctor import doctor
 from moec.cli.explain import explain
 from moec.cli.simulate import simulate
 from moec.cli.trace import trace
+from moec.cli.validate import validate
 from moec.dsl.diagnostics import Diagnostic, Report
 from moec.version import VERSION
 
@@ -36,7 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Start with: moec simulate examples/quickstart.moe",
 )
-for verb in (check, simulate, explain, compile, doctor):
+for verb in (check, simulate, explain, compile, validate, doctor):
     app.command()(verb)
 app.add_typer(trace, name="trace")
 

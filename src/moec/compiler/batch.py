@@ -43,11 +43,13 @@ class Load:
     decode_kv_window: Array
     continued: Array = field(default_factory=lambda: np.zeros(1))
     """Chunks that are the first part of a prompt split over two micro-batches: the second part makes the logits."""
+    padding: Array = field(default_factory=lambda: np.zeros(1))
+    """Tokens without a request that fill the batch up to the size of a CUDA graph: all but attention and head runs them."""
 
     @property
     def tokens(self) -> Array:
-        """New tokens."""
-        return self.chunk_tokens + self.decodes
+        """New tokens, padding included."""
+        return self.chunk_tokens + self.decodes + self.padding
 
     @property
     def sequences(self) -> Array:
@@ -91,12 +93,14 @@ def _rank_sums(rank: RankBatch, window: int | None) -> tuple[float, ...]:
 def halves(load: Load) -> tuple[Load, Load]:
     """The load as two micro-batches of nearly equal tokens; a prompt may be split (as DeepSeek's two-batch overlap does).
 
-    Odd decode tokens go to the first half, odd prompt tokens to the second. Sums are split in proportion; a chunk that
+    Odd decode tokens go to the first half, odd prompt tokens to the second; padding makes the halves even. Sums are split in proportion; a chunk that
     is split counts in both.
     """
     decodes, tokens = np.ceil(load.decodes / 2), np.floor(load.chunk_tokens / 2)
     first, second = _share(load, decodes, tokens), _share(load, load.decodes - decodes, load.chunk_tokens - tokens)
-    return replace(first, continued=first.chunks + second.chunks - load.chunks), second
+    fill = np.clip(np.ceil(load.tokens / 2) - first.tokens, 0, load.padding)
+    continued = first.chunks + second.chunks - load.chunks
+    return replace(first, continued=continued, padding=fill), replace(second, padding=load.padding - fill)
 
 
 def _share(load: Load, decodes: Array, tokens: Array) -> Load:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from moec.compiler.evidence import OpEvidence
+from moec.compiler.tally import OpEvidence
 from moec.dsl.diagnostics import Diagnostic
 from moec.dsl.schema import Experiment
 from moec.report.csv_text import csv_bytes, decimals, integers, texts

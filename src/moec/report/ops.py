@@ -9,9 +9,9 @@ import numpy as np
 
 from moec.backends.base import OpTiming, Timing
 from moec.compiler.costs.base import BOUNDS
-from moec.compiler.evidence import worst
 from moec.compiler.graph import AllToAll, Block, Collective, Compute, Dense, Graph, Outer, SendRecv, Transfer, Work
 from moec.compiler.kernels import Array
+from moec.compiler.tally import worst
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Protocol
 from moec.backends.base import StepTimer
 from moec.compiler.batch import Load
 from moec.serving.agenda import Agenda
+from moec.serving.host import Host
 from moec.serving.kv_cache import Blocks, CountedBlocks, HashedBlocks
 from moec.serving.records import IterationLog, RequestColumns
 from moec.serving.results import Ints
@@ -24,7 +25,7 @@ class Floor:
     """What all instances of a run work on.
 
     `waiting` and `running`: requests per queue (instance · dp + dp_rank), kept current for the router. `gaps`: token
-    gaps that are not an iteration's duration. `keys`: names of the prompts' blocks, None without prefix caching.
+    gaps that are not an iteration's duration. `admission_ns`: from a request's arrival to its queue. `keys`: names of the prompts' blocks, None without prefix caching.
     """
 
     requests: RequestColumns
@@ -36,8 +37,8 @@ class Floor:
     pp: int
     dummy: bool
     kv_blocks: int
-    step_ns: int
-    sequence_ns: float
+    host: Host
+    admission_ns: int
     keys: list[list[int]] | None
     watch: Watch | None = None
     waiting: list[int] = field(default_factory=list)
@@ -56,10 +57,6 @@ class Floor:
             return CountedBlocks(self.kv_blocks, self.limits.block)
         return HashedBlocks(self.kv_blocks, self.limits.block, self.keys)
 
-    def overhead_ns(self, sequences: int) -> int:
-        """Host time of an iteration whose busiest rank runs `sequences` requests."""
-        return self.step_ns + round(self.sequence_ns * sequences)
-
 
 class Instance(Protocol):
     """One engine: its ranks, their queues and the iteration under way."""
@@ -68,8 +65,11 @@ class Instance(Protocol):
         """The router gave the request to attention-DP rank `rank`."""
         ...
 
-    def start(self, now: int, horizon: int | None) -> None:
-        """Start an iteration if there is anything to run; `horizon`: when the next request is known to arrive."""
+    def start(self, now: int, token: int, horizon: int | None) -> None:
+        """Start an iteration if there is anything to run, as posted under `token`.
+
+        `horizon`: when the next request is known to arrive.
+        """
         ...
 
     def end(self, now: int, token: int) -> int:

@@ -22,16 +22,17 @@ class LoadSums:
     """Per attention-DP rank, the decoding requests' `number` `[1, dp]`, and of their contexts the sum, the maximum and
     the sum within the window `[3, 1, dp]`: at step 0 (`base`), and what each step adds (`growth`).
 
-    A rank without requests counts as one decode of one token when `dummy` (vLLM runs a dummy batch so that the
+    A rank that computes nothing counts as one decode of one token when `dummy` (vLLM runs a dummy batch so that the
     collectives of the experts find all ranks), as nothing otherwise.
     """
 
-    __slots__ = ("base", "dp", "dummy", "growth", "none", "number", "window")
+    __slots__ = ("base", "dp", "dummy", "growth", "idle", "none", "number", "window")
 
     def __init__(self, dp: int, window: int, *, dummy: bool) -> None:
         self.dp, self.window, self.dummy = dp, window, float(dummy)
         self.none, self.number = np.zeros((1, dp)), np.zeros((1, dp))
         self.base, self.growth = np.zeros((3, 1, dp)), np.zeros((3, 1, dp))
+        self.idle = [True] * dp
         for rank in range(dp):
             self._idle(rank)
 
@@ -41,15 +42,16 @@ class LoadSums:
 
     def refresh(self, index: int, rank: Rank) -> None:
         """Take over the sums of rank `index`."""
-        if not rank.running:
+        self.idle[index] = not rank.decodes
+        if not rank.decodes:
             self._idle(index)
             return
         decodes, within, below = rank.decodes, rank.key_sum, rank.decodes
         if self.window < GONE:
             within, below = rank.below_sum + self.window * (decodes - rank.below), rank.below
         self.number[0, index] = decodes
-        self.base[:, 0, index] = (rank.key_sum, rank.top_key() if decodes else 0, within)
-        self.growth[:, 0, index] = (decodes, decodes > 0, below)
+        self.base[:, 0, index] = (rank.key_sum, rank.top_key(), within)
+        self.growth[:, 0, index] = (decodes, 1, below)
 
     def decodes(self, step: int, count: int) -> Load:
         """The load of `count` steps from `step` on without prompts."""
@@ -62,6 +64,8 @@ class LoadSums:
         load = self.decodes(step, 1)
         prompts: Row = np.zeros((6, 1, self.dp))
         number, total, longest, within = load.decodes, load.decode_kv, load.decode_max, load.decode_kv_window
+        for rank in {rank for rank, _ in chunks if self.idle[rank]}:
+            number[0, rank] = total[0, rank] = longest[0, rank] = within[0, rank] = 0
         for rank, chunk in chunks:
             new, context = chunk.new, chunk.context
             reach = min(context + new, self.window + new - 1)

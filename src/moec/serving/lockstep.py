@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from moec.compiler.batch import Load
 from moec.serving.agenda import END, START
+from moec.serving.host import Course
 from moec.serving.instance import Floor
 from moec.serving.loads import LEAP, LoadSums
 from moec.serving.records import NEVER
@@ -23,20 +25,22 @@ FIRST_GUESS = 16
 class Leap:
     """Iterations under way: `steps` of the timed ones will run; `arrivals`: requests that came meanwhile, in vain."""
 
-    start: int
+    clock: Course
     load: Load
-    ends: Ints
     device: Ints
     steps: int
     chunks: list[tuple[int, Chunk]]
     decodes: int
-    sequences: int
     waiting: int
     arrivals: list[int]
 
 
 class Lockstep:
-    """See `Instance`. `step` counts the iterations of the instance; a leap that an arrival interrupts is cut short."""
+    """See `Instance`. `step` counts the iterations scheduled and no longer open to change, `done` those whose tokens are
+    out: `lag` may be under way when another is scheduled. A leap that an arrival interrupts is cut short.
+
+    `tail`: when the last iteration before `step` ends; `host`: when the host is done with it.
+    """
 
     def __init__(self, index: int, floor: Floor) -> None:
         self.index, self.floor, self.first = index, floor, index * floor.dp
@@ -50,9 +54,12 @@ class Lockstep:
         self.busy: set[int] = set()
         self.finishing: list[tuple[int, int, int, int]] = []
         self.crossing: list[tuple[int, int, int, int]] = []
-        self.step, self.used, self.version, self.pace = 0, 0, 0, 0
+        self.ending: deque[tuple[int, int, int]] = deque()
+        self.chunks: list[tuple[int, Chunk]] = []
+        self.step, self.done, self.used, self.version, self.pace = 0, 0, 0, 0, 0
+        self.tail, self.host, self.lag = 0, 0, int(floor.host.asynchronous)
         self.leap: Leap | None = None
-        self.due = False
+        self.idle = True
 
     def arrive(self, request: int, rank: int, now: int) -> None:
         """See `Instance`."""
@@ -61,41 +68,62 @@ class Lockstep:
         place.waiting.append(request)
         self.busy.add(rank)
         self.floor.waiting[self.first + rank] += 1
+        if self.idle:
+            self._post(now, START)
         if leap is None:
-            if not self.due:
-                self.due = True
-                self.floor.agenda.post(now, START, self.index, 0)
             return
         leap.arrivals.append(now)
         if cut and leap.steps > 1:
-            steps = int(np.searchsorted(leap.ends[: leap.steps], now)) + 1
+            steps = max(1, int(np.searchsorted(leap.clock.scheduled[: leap.steps], now)))
             if steps < leap.steps:
                 leap.steps = steps
-                self._post_end(leap)
+                self._await(leap)
 
-    def start(self, now: int, horizon: int | None) -> None:
-        """See `Instance`."""
-        self.due = False
+    def _post(self, time: int, kind: int) -> None:
+        """The one event that the instance waits for from now on."""
+        self.idle = False
+        self.version += 1
+        self.floor.agenda.post(time, kind, self.index, self.version)
+
+    def _await(self, leap: Leap) -> None:
+        """The next step is scheduled when the tokens of all but `lag` steps are out, at once if they already are."""
+        last = self.step + leap.steps - 1 - self.lag
+        if last < self.done:
+            self._post(leap.clock.host(leap.steps), START)
+        else:
+            self._post(leap.clock.end(leap.steps - self.lag, self.tail), END)
+
+    def start(self, now: int, token: int, horizon: int | None) -> None:
+        """See `Instance`; an outdated token is a start that was posted anew."""
+        if token != self.version:
+            return
+        self._commit()
+        self._advance()
         chunks, calm = self._schedule(now)
+        counts = [rank.decodes for rank in self.ranks]
+        decodes = sum(counts)
+        for r, _ in chunks:
+            counts[r] += 1
+        if not any(counts):
+            self._drain()
+            return
         if chunks:
             load, steps = self.sums.mixed(self.step, chunks), 1
         else:
             steps = self._reach(now, horizon) if calm else 1
             load = self.sums.decodes(self.step, steps)
         device = self.floor.timer.times(load).latency_ns
-        own = slice(self.first, self.first + len(self.ranks))
-        running = self.floor.running[own]
-        spent = device + self.floor.overhead_ns(max(running))
-        ends = now + spent.cumsum()
-        self.pace = int(spent[-1])
-        sequences, waiting = sum(running), sum(self.floor.waiting[own])
-        decodes = sum(rank.decodes for rank in self.ranks)
-        self.leap = Leap(now, load, ends, device, steps, chunks, decodes, sequences, waiting, [])
-        self._post_end(self.leap)
+        clock = self.floor.host.course(now, self.tail, device, max(counts))
+        self.pace = int(device[-1]) + self.floor.host.gap_ns
+        waiting = sum(self.floor.waiting[self.first : self.first + len(self.ranks)])
+        self.leap = Leap(clock, load, device, steps, chunks, decodes, waiting, [])
+        self._await(self.leap)
 
-    def _post_end(self, leap: Leap) -> None:
-        self.version += 1
-        self.floor.agenda.post(int(leap.ends[leap.steps - 1]), END, self.index, self.version)
+    def _drain(self) -> None:
+        """Nothing to schedule: what is under way comes to its end."""
+        self.idle = self.done == self.step
+        if not self.idle:
+            self._post(self.tail, END)
 
     def _schedule(self, now: int) -> tuple[list[tuple[int, Chunk]], bool]:
         """Schedule the ranks on which more can happen than decoding: their chunks, and whether nobody was preempted."""
@@ -108,7 +136,7 @@ class Lockstep:
             rank = self.ranks[r]
             rank.settle(step)
             free, preempted = rank.blocks.free, rank.preempted
-            got = rank.schedule(step, now)
+            got = rank.schedule(step, now, self.tail)
             calm = calm and preempted == rank.preempted
             if got or preempted != rank.preempted:
                 chunks.extend((r, chunk) for chunk in got)
@@ -131,6 +159,8 @@ class Lockstep:
     def _reach(self, now: int, horizon: int | None) -> int:
         """How many steps may run before the batch changes, as far as is known now."""
         step = self.step
+        if self.ending:
+            return 1  # their blocks and places are free for the step after it
         while self.last_step[self.finishing[0][3]] != self.finishing[0][0]:
             heappop(self.finishing)
         last = min(self.finishing[0][0], min(self.shortage) - 1, step + LEAP - 1)
@@ -147,98 +177,109 @@ class Lockstep:
 
     def end(self, now: int, token: int) -> int:
         """See `Instance`; an outdated token is the end of a leap that was cut."""
-        leap = self.leap
-        if leap is None or token != self.version:
+        if token != self.version:
             return 0
+        self._commit()
+        self._advance()
+        # with nothing new scheduled since, the last step itself has ended
+        self.done = self.step if now == self.tail else self.step - self.lag
+        finished = self._release(now)
+        self.idle = True
+        if self.done < self.step or any(rank.running or rank.waiting for rank in self.ranks):
+            self._post(max(now, self.host), START)
+        return finished
+
+    def _commit(self) -> None:
+        """The leap can no longer change: write it down."""
+        leap = self.leap
+        if leap is None:
+            return
         self.leap = None
         self._record(leap)
-        last = self.step + leap.steps - 1
-        touched: set[int] = set()
-        finished = self._finish(last, now, touched)
-        self._cross(last, touched)
-        self.step = last + 1
-        finished += self._complete(leap.chunks, now, touched)
-        for r in touched:
-            self._refresh(r)
-        if any(rank.running or rank.waiting for rank in self.ranks):
-            self.due = True
-            self.floor.agenda.post(now, START, self.index, 0)
-        return finished
+        self.step += leap.steps
+        self.tail, self.host = int(leap.clock.ends[leap.steps - 1]), leap.clock.host(leap.steps)
+        self.chunks = leap.chunks
 
     def _record(self, leap: Leap) -> None:
         steps, block = leap.steps, self.floor.limits.block
-        ends, device = leap.ends[:steps], leap.device[:steps]
-        start = np.concatenate(([leap.start], ends[:-1])) if steps > 1 else np.array([leap.start])
+        ends, device, scheduled = leap.clock.ends[:steps], leap.device[:steps], leap.clock.scheduled[:steps]
+        start = np.maximum(scheduled, np.concatenate(([self.tail], ends[:-1])))
         if self.floor.watch is not None:
             self.floor.watch(self.index, start, leap.load)
         prompt = sum(chunk.new for _, chunk in leap.chunks)
+        sequences = leap.decodes + len(leap.chunks)
         if steps == 1:
             self.used += self.needs[self.step % block]
             self.floor.iterations.add(
-                self.index, leap.start, int(ends[0]), int(device[0]), prompt, leap.decodes, leap.sequences,
-                leap.waiting, self.used,
+                self.index, int(start[0]), int(ends[0]), int(device[0]), prompt, leap.decodes, sequences, leap.waiting,
+                self.used,
             )  # fmt: skip
             return
-        waiting = leap.waiting + np.searchsorted(np.array(leap.arrivals, dtype=np.int64), start, side="right")
+        waiting = leap.waiting + np.searchsorted(np.array(leap.arrivals, dtype=np.int64), scheduled, side="right")
         turn = (self.step + np.arange(steps)) % block
         used = self.used + np.array(self.needs, dtype=np.int64)[turn].cumsum()
         self.used = int(used[-1])
         self.floor.iterations.extend(
-            steps, self.index, start, ends, device, prompt, leap.decodes, leap.sequences, waiting, used
+            steps, self.index, start, ends, device, prompt, leap.decodes, sequences, waiting, used
         )
 
-    def _finish(self, last: int, now: int, touched: set[int]) -> int:
-        finished = 0
+    def _advance(self) -> None:
+        """What the scheduler knows of the steps before `step` without their tokens: who goes on decoding, and who not."""
+        last, touched = self.step - 1, set[int]()
         while self.finishing and self.finishing[0][0] <= last:
             step, r, _, request = heappop(self.finishing)
-            if self.last_step[request] != step:
-                continue
-            rank = self.ranks[r]
-            rank.settle(last + 1)
-            free = rank.blocks.free
-            rank.finish(request, last)
-            self.used -= rank.blocks.free - free
-            self.floor.requests.finish_ns[request] = now
-            touched.add(r)
-            finished += 1
-        return finished
-
-    def _cross(self, last: int, touched: set[int]) -> None:
+            if self.last_step[request] == step:
+                self.ranks[r].stop(request, step)
+                self.ending.append((step, r, request))
+                touched.add(r)
         while self.crossing and self.crossing[0][0] <= last:
             _, r, request, key = heappop(self.crossing)
             if self.key[request] == key:
                 self.ranks[r].outgrow(request)
                 touched.add(r)
-
-    def _complete(self, chunks: list[tuple[int, Chunk]], now: int, touched: set[int]) -> int:
-        """Prompts computed to the end give a token; the requests decode from the next step on, or are done."""
-        finished = 0
+        chunks, self.chunks = self.chunks, []
         for r, chunk in chunks:
             if chunk.last:
                 touched.add(r)
-                finished += self._emit(r, chunk.request, now)
-        return finished
+                self._emit(r, chunk.request, last)
+        for r in touched:
+            self._refresh(r)
 
-    def _emit(self, r: int, request: int, now: int) -> int:
+    def _emit(self, r: int, request: int, step: int) -> None:
+        """A prompt computed to the end in `step` gives a token; the request decodes from the next step on, or is done."""
         columns, rank = self.floor.requests, self.ranks[r]
         cached, output = columns.known[request], columns.output[request]
         if output:
             columns.known[request] += 1
             if columns.first_ns[request] < 0:
-                columns.first_ns[request] = now
+                columns.first_ns[request] = self.tail
             else:
-                self.floor.gaps[now - columns.last_ns[request]] += 1
+                self.floor.gaps[self.tail - columns.last_ns[request]] += 1
         rest = output - (columns.known[request] - columns.input[request])
-        if not rest:
-            free = rank.blocks.free
-            rank.drop(request, cached)
-            self.used -= rank.blocks.free - free
-            columns.finish_ns[request] = now
-            return 1
-        last = self.step + rest - 1
+        if rest <= 0:
+            rank.held[request] = cached
+            self.ending.append((step, r, request))
+            return
+        last = step + rest
         self.last_step[request] = last
         heappush(self.finishing, (last, r, rank.order[request], request))
-        cross = rank.join(request, self.step)
+        cross = rank.join(request, step + 1)
         if self.floor.limits.window < GONE and cross >= 0:
             heappush(self.crossing, (cross, r, request, self.key[request]))
-        return 0
+
+    def _release(self, now: int) -> int:
+        """Requests leave with their last token: how many."""
+        finished, touched = 0, set[int]()
+        while self.ending and self.ending[0][0] < self.done:
+            _, r, request = self.ending.popleft()
+            rank = self.ranks[r]
+            rank.settle(self.step)
+            free = rank.blocks.free
+            rank.drop(request)
+            self.used -= rank.blocks.free - free
+            self.floor.requests.finish_ns[request] = now
+            touched.add(r)
+            finished += 1
+        for r in touched:
+            self._refresh(r)
+        return finished

@@ -12,6 +12,7 @@ from moec.dsl.diagnostics import Diagnostic, has_errors
 from moec.dsl.schema import ClosedLoop, Experiment, Gqa
 from moec.serving.agenda import END, Agenda
 from moec.serving.feasible import servable
+from moec.serving.host import host_of
 from moec.serving.instance import Floor, Instance, Watch
 from moec.serving.kv_cache import block_keys
 from moec.serving.lockstep import Lockstep
@@ -92,8 +93,8 @@ def _floor(experiment: Experiment, stream: RequestStream, timer: StepTimer, kv_b
         pp=layout.pp,
         dummy=model.moe is not None,
         kv_blocks=kv_blocks,
-        step_ns=round(serving.overhead.step * 1e9),
-        sequence_ns=serving.overhead.sequence * 1e9,
+        host=host_of(serving.overhead),
+        admission_ns=round(serving.overhead.admission * 1e9),
         keys=keys,
     )
 
@@ -123,14 +124,15 @@ def _run(
     agenda, columns = floor.agenda, floor.requests
     clock, completed, reported = 0, 0, perf_counter()
     while completed < arrivals.total:
-        horizon = columns.arrival_ns[arrivals.next] if arrivals.next < arrivals.released else None
+        waits = arrivals.next < arrivals.released
+        horizon = columns.arrival_ns[arrivals.next] + floor.admission_ns if waits else None
         if horizon is not None and not agenda.before(horizon):
             clock = horizon
             _route(floor, instances, arrivals, choose)
             continue
         clock, kind, _, index, token = agenda.next()
         if kind != END:
-            instances[index].start(clock, horizon)
+            instances[index].start(clock, token, horizon)
             continue
         finished = instances[index].end(clock, token)
         completed += finished
@@ -148,7 +150,7 @@ def _route(floor: Floor, instances: list[Instance], arrivals: Arrivals, choose: 
     arrivals.next += 1
     instance, rank = divmod(choose(floor.waiting, floor.running), floor.dp)
     columns.instance[request], columns.dp_rank[request] = instance, rank
-    instances[instance].arrive(request, rank, columns.arrival_ns[request])
+    instances[instance].arrive(request, rank, columns.arrival_ns[request] + floor.admission_ns)
 
 
 def _release(columns: RequestColumns, arrivals: Arrivals, finished: int, now: int) -> None:

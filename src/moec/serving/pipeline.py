@@ -42,7 +42,7 @@ class Pipeline:
         self.queues = [Queue(floor.blocks()) for _ in range(floor.dp)]
         self.stage_free = [0] * floor.pp
         self.flights: dict[int, Flight] = {}
-        self.token = 0
+        self.token, self.host = 0, 0
 
     def arrive(self, request: int, rank: int, now: int) -> None:
         """See `Instance`."""
@@ -51,7 +51,7 @@ class Pipeline:
         if len(self.flights) < self.floor.pp and now >= self.stage_free[0]:
             self.floor.agenda.post(now, START, self.index, 0)
 
-    def start(self, now: int, horizon: int | None) -> None:
+    def start(self, now: int, token: int, horizon: int | None) -> None:
         """See `Instance`."""
         if len(self.flights) >= self.floor.pp or now < self.stage_free[0]:
             return
@@ -62,17 +62,22 @@ class Pipeline:
         self.token += 1
         self.flights[self.token] = Flight(items)
         sequences = max(map(len, items))
-        end = self._travel(now, items, self.floor.overhead_ns(sequences))
+        end = self._travel(now, items, self.floor.host.spent(sequences))
         self.floor.agenda.post(end, END, self.index, self.token)
         self.floor.agenda.post(self.stage_free[0], START, self.index, 0)
 
-    def _travel(self, now: int, items: list[list[Chunk]], overhead: int) -> int:
-        """Send the batch through the stages; the host's time holds the first. Returns when the batch is back."""
+    def _travel(self, now: int, items: list[list[Chunk]], spent: int) -> int:
+        """Send the batch through the stages; the host's time delays the first. Returns when the batch is back.
+
+        An asynchronous host is at work on it since it was done with the batch before, unless there was none under way.
+        """
         load = self._load(items)
         times = self.floor.timer.times(load)
         if self.floor.watch is not None:
             self.floor.watch(self.index, np.array([now]), load)
-        end = now + overhead
+        since = self.host if self.floor.host.asynchronous and len(self.flights) > 1 else now
+        self.host = max(now, since + spent)
+        end = self.host + self.floor.host.gap_ns
         for stage, held in enumerate(times.stage_ns[0].tolist()):
             end = max(end, self.stage_free[stage]) + held
             self.stage_free[stage] = end

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moec.backends.base import Tally
-from moec.compiler.evidence import OpEvidence
+from moec.compiler.tally import OpEvidence
 
 Ints = NDArray[np.int64]
 
@@ -58,8 +58,8 @@ class TokenGaps:
 class Results:
     """What a serving run leaves. `kv_blocks`: per attention-DP rank. `wall_s`: seconds spent simulating.
 
-    `tally`: how iterations were timed, of a backend that does not time all of them alike.
-    `evidence`: op -> where its times came from, over the run; empty when the cost model gives all of one kind.
+    `tally`: how iterations were timed, of a backend that does not time all of them alike. `evidence`: op -> where its
+    times came from, over the run; empty when the cost model gives all of one kind.
     """
 
     requests: RequestTable

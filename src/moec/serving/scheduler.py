@@ -46,7 +46,8 @@ class Rank:
 
     `buckets[step % block]`: decoding requests that need a block in that step, oldest first; `needs`: their number,
     summed over the instance's ranks. `stamp`: decode steps before it are booked in `blocks`. `below_*`: the decoding
-    requests that still fit in the attention window.
+    requests that still fit in the attention window. `held`: running requests whose last token is under way, with the
+    tokens they have in the cache.
     """
 
     requests: RequestColumns
@@ -58,6 +59,7 @@ class Rank:
     needs: list[int]
     waiting: deque[int] = field(default_factory=deque)
     running: dict[int, None] = field(default_factory=dict)
+    held: dict[int, int] = field(default_factory=dict)
     partial: int = NEVER
     decodes: int = 0
     key_sum: int = 0
@@ -96,15 +98,18 @@ class Rank:
             step += 1
         return step
 
-    def schedule(self, step: int, now: int) -> list[Chunk]:
-        """Book the blocks of step `step` and return its prompt chunks; `preempted` counts up when blocks ran short."""
+    def schedule(self, step: int, now: int, before: int) -> list[Chunk]:
+        """Book the blocks of step `step` and return its prompt chunks; `preempted` counts up when blocks ran short.
+
+        `before`: when the step before it ends.
+        """
         self.settle(step)
         preempted = self.preempted
-        self._decode(step, now)
+        self._decode(step, before)
         left = self.limits.max_batched_tokens - self.decodes
         chunks: list[Chunk] = []
         if self.partial >= 0:
-            left -= self._continue(step, now, left, chunks)
+            left -= self._continue(step, before, left, chunks)
         if preempted == self.preempted:
             self._admit(left, now, chunks)
         return chunks
@@ -115,7 +120,7 @@ class Rank:
             self.blocks.advance(self.buckets, self.stamp, step)
             self.stamp = step
 
-    def _decode(self, step: int, now: int) -> None:
+    def _decode(self, step: int, before: int) -> None:
         need = self.buckets[step % self.limits.block]
         if len(need) <= self.blocks.free:
             self.settle(step + 1)
@@ -126,16 +131,16 @@ class Rank:
                 self.blocks.grow(need[served])
                 served += 1
             else:
-                self._preempt(step, now)
+                self._preempt(step, before)
         self.stamp = step + 1
 
-    def _continue(self, step: int, now: int, left: int, chunks: list[Chunk]) -> int:
+    def _continue(self, step: int, before: int, left: int, chunks: list[Chunk]) -> int:
         request, columns = self.partial, self.requests
         computed, known = columns.computed[request], columns.known[request]
         new = min(known - computed, left)
         block = self.limits.block
         if -(-(computed + new) // block) + (-computed // block) > self.blocks.free:
-            self._preempt(step, now)
+            self._preempt(step, before)
             return 0
         self._compute(request, computed, new, chunks)
         return new
@@ -169,15 +174,17 @@ class Rank:
         chunks.append(Chunk(request, new, computed, last))
         return new
 
-    def _preempt(self, step: int, now: int) -> None:
+    def _preempt(self, step: int, before: int) -> None:
         request, _ = self.running.popitem()
         columns = self.requests
         if request == self.partial:
             self.partial = NEVER
+        elif request in self.held:
+            columns.computed[request] = self.held.pop(request)
         else:
             columns.known[request] = self.key[request] + step
             columns.computed[request] = columns.known[request] - 1
-            columns.last_ns[request] = now
+            columns.last_ns[request] = before
             self._leave(request, step)
         self.blocks.release(request, columns.computed[request])
         columns.computed[request] = 0
@@ -206,17 +213,19 @@ class Rank:
         self.below -= 1
         self.below_sum -= self.key[request]
 
-    def finish(self, request: int, step: int) -> None:
-        """The decoding request got its last token in `step`."""
+    def stop(self, request: int, step: int) -> None:
+        """The decoding request computes its last token in `step`; it keeps its blocks until that is out."""
         self.settle(step + 1)
-        tokens = self.key[request] + step
+        self.held[request] = self.key[request] + step
         self._leave(request, step)
-        self.drop(request, tokens)
 
-    def drop(self, request: int, tokens: int) -> None:
-        """The request, which does not decode any more, leaves with `tokens` in the cache."""
-        del self.running[request]
-        self.blocks.release(request, tokens)
+    def drop(self, request: int) -> None:
+        """The request's last token is out: it leaves, be it from the queue that a preemption sent it to meanwhile."""
+        if request in self.held:
+            del self.running[request]
+            self.blocks.release(request, self.held.pop(request))
+        else:
+            self.waiting.remove(request)
 
     def _leave(self, request: int, step: int) -> None:
         key = self.key[request]

@@ -136,7 +136,7 @@ def _exchange(lane: Lane, c: Context, layers: Layers, *, back: bool) -> int:
     else:
         kind, group = GATHERED[plan.method][back]
         beside = 0.0 if back else _beside(c, plan.dispatch or act)
-        make, follows = _gathered(kind, group, wire + beside), "total"
+        make = _gathered(c, kind, group, wire + beside)
     span = c.experiment.span("parallelism.exchange")
     return lane.add("combine" if back else "dispatch", make, follows, stream="comm", span=span, couples=True)
 
@@ -184,12 +184,22 @@ def _tp_gather(c: Context, s: Situation) -> Work:
     return Collective("all_gather", "tp", np.asarray(s.load.tokens, dtype=float)[..., None, :] * width)
 
 
-def _gathered(kind: CollectiveKind, group: str, wire: float) -> Make:
-    """A collective over the tokens of all attention-DP ranks."""
+def _gathered(c: Context, kind: CollectiveKind, group: str, wire: float) -> Make:
+    """A collective over the tokens of all attention-DP ranks.
+
+    Unequal ranks gather by a broadcast from each, and scatter by a reduction to each, at once (`all_gatherv` in vLLM's
+    `pynccl.py`): a link of the ring carries all parts but one, at most all but the smallest. `bytes` are those of equal
+    ranks that take as long.
+    """
+    slices = c.layout.tp if group == "stage" else 1
+    members = c.layout.dp * slices
 
     def make(s: Situation) -> Work:
-        full = np.asarray(s.totals, dtype=float)[..., None, None] * wire
-        return Collective(kind, group, full)
+        tokens = np.asarray(s.totals, dtype=float)[..., None, None]
+        if kind != "all_reduce":
+            least = np.asarray(s.load.tokens, dtype=float).min(axis=-1)[..., None, None] / slices
+            tokens = (tokens - least) * members / (members - 1)
+        return Collective(kind, group, tokens * wire)
 
     return make
 

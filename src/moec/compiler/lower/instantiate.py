@@ -12,6 +12,7 @@ from moec.compiler.batch import Batch, Load, halves, load_of
 from moec.compiler.graph import AllToAll, Block, Collective, Compute, Dense, Graph, Op, SendRecv, Transfer, Work
 from moec.compiler.kernels import Array
 from moec.compiler.lower.context import Context
+from moec.compiler.lower.padding import pad
 from moec.compiler.lower.program import Program, Situation, Template, TemplateBlock
 from moec.dsl.schema import Gqa
 
@@ -39,8 +40,9 @@ def window_of(context: Context) -> int | None:
 
 
 def lanes_of(program: Program, load: Load) -> tuple[Load, ...]:
-    """The load of every lane: split in two halves when two micro-batches alternate."""
-    return halves(load) if program.lanes == 2 else (load,)
+    """The load of every lane: padded, and split in two halves when two micro-batches alternate."""
+    filled = pad(program.context, load)
+    return halves(filled) if program.lanes == 2 else (filled,)
 
 
 def _situation(c: Context, load: Load, mode: Mode, draw: int) -> Situation:

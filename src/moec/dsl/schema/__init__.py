@@ -47,7 +47,8 @@ from moec.dsl.schema.workload import (
 
 __all__ = [
     "DTYPE_BYTES", "Arrivals", "AstraOptions", "AstraSystem", "AttentionPlan", "Burst", "ClosedLoop", "Cluster",
-    "Compute", "Constant", "Costs", "Device", "Dirichlet", "Dtype", "Eplb", "Exchange", "Experiment", "ExpertPlan", "Explicit", "Fabric", "FastOptions", "Ffn",
+    "Compute", "Constant", "Costs", "Device", "Dirichlet", "Dtype", "Eplb", "Exchange", "Experiment", "ExpertPlan",
+    "Explicit", "Fabric", "FastOptions", "Ffn",
     "GammaArrivals", "Goal", "Gqa", "Hierarchical", "Host", "KvCache", "LeastLoaded", "Length", "Lengths", "Linear", "Link",
     "LognormalLength", "Lpt", "Mla", "Model", "ModelDtypes", "Moe", "Network", "Node", "Overhead", "Parallelism",
     "Placement", "Poisson", "PowerLaw", "ProfileCosts", "Recorded", "Requests", "RooflineCosts", "RoundRobin", "RoundRobinRouter",

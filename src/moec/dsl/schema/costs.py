@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from moec.dsl.schema.fields import spec
+from moec.dsl.schema.fields import Seconds, spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,9 @@ class ProfileCosts:
     """Kernel times measured on one GPU: a profile bundle of LLMServingSim 2.0. What it lacks is left to `roofline`."""
 
     folder: str = spec("the bundle, or one of its `tp…` folders; relative to the .moe file", folder=True)
+    gap: Seconds = spec(
+        "from the end of a kernel to the start of the next, which a profile leaves out", 1.4e-6, at_least=0
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 
 def profiled(bundle: Path, **plan: object) -> Experiment:
-    return replace(experiment(**plan), costs=ProfileCosts(str(bundle)), directory=str(bundle.parent))  # type: ignore[arg-type]
+    return replace(experiment(**plan), costs=ProfileCosts(str(bundle), gap=0.0), directory=str(bundle.parent))  # type: ignore[arg-type]
 
 
 def model(bundle: Path, **plan: object) -> Profile:
@@ -75,6 +75,24 @@ def test_every_point_of_the_grid_is_what_was_measured(bundle: Path) -> None:
         kernel = attention(*requests(*point))
         assert us(profile, kernel, "attention") == pytest.approx(attention_us(*point), rel=1e-12)
         assert level(profile, kernel, "attention") == "measured"
+
+
+def test_a_gap_follows_every_measured_kernel(bundle: Path) -> None:
+    """One after a product, two after attention and its cache write, three after two norms and a rotation, seven after
+    the mixture's kernels; none after what is modelled, and none without work.
+    """
+    e = profiled(bundle)
+    near, far = (make(replace(e, costs=ProfileCosts(str(bundle), gap=gap)))[0] for gap in (0.0, 1e-6))
+    assert near is not None
+    assert far is not None
+    rows = np.array([8.0])
+    product, decodes = Gemm(rows, 7, 9, "bf16", "bf16"), attention((1, 64))
+    mixture, none = ExpertFfn(rows, rows, 1024, 512, True, "bf16", "bf16"), Gemm(rows * 0, 7, 9, "bf16", "bf16")
+    for kernel, role, gaps in (
+        (product, "qkv_proj", 1), (decodes, "attention", 2), (Elementwise(rows, rows), "rope", 3),
+        (mixture, "experts", 7), (product, "router", 0), (none, "qkv_proj", 0),
+    ):  # fmt: skip
+        assert us(far, kernel, role) - us(near, kernel, role) == pytest.approx(gaps)
 
 
 @pytest.mark.parametrize(

@@ -43,17 +43,25 @@ def issue_order(nodes: int) -> tuple[int, ...]:
 
 
 def as_written(matrix: Ints) -> Ints:
-    """Destinations of each row in the order of issue, −1 where there is none more, `[n, most]`.
+    """Destinations of each row in the order of issue, −1 where there is none more, `[n, most]`; the diagonal is ignored.
 
     The files are as moec writes them: rank r's sends to r + 1 and on round to r − 1, then its receives, numbered from 1.
     """
-    sent, received = np.count_nonzero(matrix, axis=1), np.count_nonzero(matrix, axis=0)
+    around = rotating(len(matrix))
+    present = np.take_along_axis(matrix, around, axis=1) > 0
+    sent, received = present.sum(axis=1), np.count_nonzero(matrix * ~np.eye(len(matrix), dtype=bool), axis=0)
     order = np.full((len(matrix), max(1, int(sent.max(initial=0)))), -1, dtype=np.int64)
-    for row, (out, into) in enumerate(zip(sent.tolist(), received.tolist(), strict=True)):
-        places = np.fromiter((i - 1 for i in issue_order(out + into) if i <= out), dtype=np.int64, count=out)
-        peers = np.flatnonzero(matrix[row])
-        order[row, :out] = np.roll(peers, -int(np.searchsorted(peers, row)))[places]
+    for out, into in dict.fromkeys(zip(sent.tolist(), received.tolist(), strict=True)):
+        rows = np.flatnonzero((sent == out) & (received == into))
+        peers = around[rows][present[rows]].reshape(len(rows), out)
+        order[rows, :out] = peers[:, _sends_of(out, into)]
     return order
+
+
+@lru_cache(maxsize=4096)
+def _sends_of(out: int, into: int) -> Ints:
+    """Which of a rank's sends go first, second …, by their places in its file; receives are issued among them."""
+    return np.array([i - 1 for i in issue_order(out + into) if i <= out], dtype=np.int64)
 
 
 def by_destination(matrix: Ints) -> Ints:

@@ -21,7 +21,13 @@ from moec.compiler.kernels import Array, Attention, Elementwise, ExpertFfn, Gemm
 from moec.compiler.layout import layout_of
 from moec.compiler.mixture import small_kernels
 from moec.dsl.diagnostics import Diagnostic, has_errors
-from moec.dsl.schema import Device, Experiment, Gqa, Model
+from moec.dsl.schema import Device, Experiment, Gqa, Model, ProfileCosts
+
+ATTENTION_KERNELS = 2
+"""New keys and values go to the cache, then the attention itself."""
+
+MIXTURE_KERNELS = 7
+"""Router, top-k, the four kernels of the grouped experts and the weighted sum."""
 
 LEAST = 0.1
 """What the grouped experts take of their block, at least, whatever its small kernels are modelled to take."""
@@ -30,7 +36,7 @@ LEAST = 0.1
 @dataclass(frozen=True, slots=True, eq=False)
 class Profile:
     """Times of `tables`. `calls`: the measured layers of each op it has; `model`: whose mixture `moe.csv` measured, None
-    when its experts are not these.
+    when its experts are not these. `gap_ns` follows every measured kernel.
     """
 
     tables: Tables
@@ -38,6 +44,7 @@ class Profile:
     attention: MeasuredAttention | None
     model: Model | None
     rest: Roofline
+    gap_ns: float = 0.0
 
     def estimate(self, kernel: Kernel, device: Device, role: str = "") -> Estimate:
         """The time of `kernel`; 0 where there is no work."""
@@ -47,7 +54,8 @@ class Profile:
             case Elementwise(rows=rows) if role in self.calls and rows is not None:
                 return self._layers(kernel, device, self.calls[role], np.asarray(rows, dtype=float))
             case Attention() if role == ATTENTION and self.attention is not None:
-                time, batch = self.attention.time_ns(kernel)
+                alone, batch = self.attention.time_ns(kernel)
+                time = self._spaced(alone, ATTENTION_KERNELS)
                 return _estimate(kernel, device, time, partial(self.attention.evidence, batch))
             case ExpertFfn() if role == EXPERTS and self.model is not None:
                 return self._experts(kernel, device, self.model)
@@ -59,7 +67,8 @@ class Profile:
         for layer, times in calls:
             time = time + times * self.tables.layers[layer].at(counts)
         grade = partial(self.tables.layers[calls[0][0]].evidence, counts)
-        return _estimate(kernel, device, np.where(counts > 0, time, 0.0), grade)
+        spaced = self._spaced(np.where(counts > 0, time, 0.0), sum(times for _, times in calls))
+        return _estimate(kernel, device, spaced, grade)
 
     def _experts(self, kernel: ExpertFfn, device: Device, model: Model) -> Estimate:
         """The measured block without the small kernels that it holds besides, which are ops of their own.
@@ -71,8 +80,12 @@ class Profile:
         tokens = rows / model.moe.top_k
         block = self.tables.experts.at(tokens, active)
         small = sum(self.rest.estimate(part, device).time_ns for part in small_kernels(model, model.moe, tokens))
-        time = np.where(rows > 0, np.maximum(block - small, LEAST * block), 0.0)
+        time = self._spaced(np.where(rows > 0, np.maximum(block - small, LEAST * block), 0.0), MIXTURE_KERNELS)
         return _estimate(kernel, device, time, partial(self.tables.experts.evidence, tokens, active))
+
+    def _spaced(self, time: Array, kernels: int) -> Array:
+        """`time` of that many kernels, with the gap after each."""
+        return np.where(time > 0, time + kernels * self.gap_ns, 0.0)
 
 
 def _estimate(kernel: Kernel, device: Device, time: Array, grade: Callable[[], Evidence]) -> Estimate:
@@ -103,7 +116,8 @@ def make(experiment: Experiment) -> tuple[Profile | None, list[Diagnostic]]:
     model = experiment.model if whole and experiment.model.moe is not None else None
     lacking = [f"`{op}` (layer `{_missing(c, tables)}`)" for op, c in layers.items() if op not in calls]
     lacking += _lacking(experiment, tables, attention, model)
-    profile = Profile(tables, calls, attention, model, Roofline())
+    assert isinstance(experiment.costs, ProfileCosts), "the costs are a profile"
+    profile = Profile(tables, calls, attention, model, Roofline(), experiment.costs.gap * 1e9)
     return profile, [_lacks(bundle, lacking)] if lacking else []
 
 

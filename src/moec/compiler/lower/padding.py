@@ -1,0 +1,53 @@
+"""Which batches run padded to the size of a captured CUDA graph, as vLLM 0.19 does it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+
+from moec.compiler.batch import Load
+from moec.compiler.kernels import Array
+from moec.compiler.lower.context import Context
+from moec.dsl.schema import Serving
+
+MOST_CAPTURED = 512
+"""The largest graph is this or twice the running requests (`_set_cudagraph_sizes` in vLLM's `config/vllm.py`)."""
+
+
+def largest_graph(serving: Serving) -> int:
+    """Tokens of the largest captured graph; 0 when nothing is captured."""
+    overhead, scheduler = serving.overhead, serving.scheduler
+    if overhead.execution == "eager":
+        return 0
+    given = overhead.largest_graph
+    wanted = min(2 * scheduler.max_sequences, MOST_CAPTURED) if given is None else given
+    return min(wanted, scheduler.max_batched_tokens)
+
+
+@cache
+def captured(largest: int) -> Array:
+    """The captured sizes, ascending: 1, 2, 4, every 8 below 256, then every 16, none above `largest` (same source)."""
+    sizes = [1, 2, 4, *range(8, min(largest + 1, 256), 8), *range(256, largest + 1, 16)]
+    return np.array([size for size in sizes if size <= largest], dtype=np.int64)
+
+
+def pad(c: Context, load: Load) -> Load:
+    """`load` with the tokens that fill its batches up.
+
+    A batch within the largest graph takes the next captured size (`CudagraphDispatcher`). Ranks that share experts all
+    take the size of the largest of them, or, when one is beyond the largest graph, run without graphs at the sizes they
+    have so far (`coordinate_batch_across_dp`).
+    """
+    largest = largest_graph(c.experiment.serving)
+    if not largest:
+        return load
+    sizes, own = captured(largest), load.tokens
+    top = int(sizes[-1])
+    size = np.where(own <= top, sizes[np.searchsorted(sizes, np.minimum(own, top))], own)
+    size = np.where(own > 0, size, 0)
+    if c.model.moe is not None and c.layout.dp > 1:
+        fits = (own <= top).all(axis=-1, keepdims=True)
+        size = np.where(fits, size.max(axis=-1, keepdims=True), size)
+    return replace(load, padding=size - own)

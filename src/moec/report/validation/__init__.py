@@ -1,0 +1,1 @@
+"""A simulated run beside the recorded run of a real engine."""
