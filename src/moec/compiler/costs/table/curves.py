@@ -60,7 +60,7 @@ def _attention(wrapper: Measured, layers: Mapping[str, Curve], out: dict[str, li
     if not len(prompts[0]) or not len(decodes[0]):
         return None
     inside = [layers[name] for name in CONTAINS[ATTENTION] if name in layers]
-    alone = _cleaned(f"{ATTENTION}, prompts", "prompt tokens", prompts, out)
+    alone = _cleaned(ATTENTION, "prompt tokens", prompts, out)
     cached = _cleaned(f"{ATTENTION}, decodes", "context of decode tokens", decodes, out)
     return AttentionCurves(_without(alone, inside, None), _without(cached, inside, 1.0))
 
