@@ -39,9 +39,10 @@ class Grid:
     def of(cls, rows: Array) -> Grid:
         """From rows `[n, 5]` of prefill_chunk, kv_prefill, n_decode, kv_decode and nanoseconds.
 
-        The published grids are two interleaved ones, so most cells between a point of one and a point of the other are
-        gaps: they are filled linearly, first along the contexts, then along the cached tokens. Only then are cells
-        beyond the last measured ones of their line continued.
+        The published grids are two interleaved ones, and the second begins at longer contexts, so most cells between a
+        point of one and a point of the other are gaps. They are filled linearly between measured cells, first along the
+        contexts, then along cached tokens, decode tokens and chunks. Only then are the cells outside the measured ones of
+        their line continued.
         """
         axes = [np.unique(rows[:, i]) for i in range(4)]
         times = np.full(tuple(map(len, axes)), np.nan)
@@ -148,7 +149,8 @@ def _fill(times: Array, outside: Array, points: Array, axis: int, *, extrapolate
         if not np.isnan(group[0]).any() or np.isnan(group[0]).all():
             continue
         filled, beyond = fill_lines(points[first:], group)
-        take = np.isnan(group[0]) & (extrapolate | ~beyond)
+        before = np.cumsum(~np.isnan(group[0])) == 0
+        take = np.isnan(group[0]) & (extrapolate | ~(beyond | before))
         flat[members] = np.where(take, filled, group)
         marks[members] |= take & beyond
     lines[...], flags[...] = flat.reshape(lines.shape), marks.reshape(lines.shape)
