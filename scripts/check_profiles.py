@@ -38,7 +38,7 @@ FILE = """moe 1
 use "std/models"
 use "std/hardware" as hw
 cluster one {{ nodes = 1, node = hw.rtx_pro_6000_x1 }}
-experiment e {{ model = models.{model}, cluster = one, costs = profile("{folder}") }}
+experiment e {{ model = models.{model}, cluster = one, costs = profile(folder: "{folder}", gap: 0 us) }}
 """
 
 
