@@ -30,7 +30,6 @@ _CHOICES: dict[tuple[type, str], tuple[str, ...]] = {
     (schema.ExpertPlan, "placement"): ("affinity", "ilp", "cocluster"),
     (schema.KvCache, "preemption"): ("swap",),
     (schema.Workload, "requests"): ("sharegpt",),
-    (schema.Experiment, "costs"): ("table",),
 }
 
 

@@ -29,4 +29,4 @@ class TableCosts:
     file: str = spec("path, relative to the .moe file")
 
 
-Costs = RooflineCosts | ProfileCosts
+Costs = RooflineCosts | ProfileCosts | TableCosts

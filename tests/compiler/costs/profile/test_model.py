@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moec.backends.fast.backend import FastBackend
@@ -228,6 +228,7 @@ def test_the_plan_chooses_the_degree(bundle: Path) -> None:
     assert us(model(bundle, tp=2), kernel, "qkv_proj") == us(model(bundle), kernel, "qkv_proj") / 2
 
 
+@settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 10_000), dp=st.sampled_from([1, 2]), name=st.sampled_from(["mixture", "dense"]))
 def test_the_serving_loop_and_the_graph_agree(bundle: Path, seed: int, dp: int, name: str) -> None:
     e = profiled(bundle, model=MODELS[name], dp=dp)
@@ -240,6 +241,7 @@ def test_the_serving_loop_and_the_graph_agree(bundle: Path, seed: int, dp: int, 
     assert int(np.squeeze(backend.steps(context).times(load).latency_ns)) == int(np.squeeze(whole))
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     chunk=st.integers(0, 600), cached=st.integers(0, 3000), decodes=st.integers(0, 80), context=st.integers(1, 6000),
     more=st.integers(1, 500), which=st.sampled_from([0, 1, 2, 3]),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moec.compiler.costs.profile.axis import Place, fill_line, on_point, place_on
+from moec.compiler.costs.profile.axis import Place, fill_lines, on_point, place_on
 from moec.compiler.kernels import Array
 
 
@@ -39,9 +39,10 @@ class Grid:
     def of(cls, rows: Array) -> Grid:
         """From rows `[n, 5]` of prefill_chunk, kv_prefill, n_decode, kv_decode and nanoseconds.
 
-        The published grids are two interleaved ones, so most cells between a point of one and a point of the other are
-        gaps: they are filled linearly, first along the contexts, then along the cached tokens. Only then are cells
-        beyond the last measured ones of their line continued.
+        The published grids are two interleaved ones, and the second begins at longer contexts, so most cells between a
+        point of one and a point of the other are gaps. They are filled linearly between measured cells, first along the
+        contexts, then along cached tokens, decode tokens and chunks. Only then are the cells outside the measured ones of
+        their line continued.
         """
         axes = [np.unique(rows[:, i]) for i in range(4)]
         times = np.full(tuple(map(len, axes)), np.nan)
@@ -140,10 +141,16 @@ def _fill(times: Array, outside: Array, points: Array, axis: int, *, extrapolate
     """Fills gaps along one axis, in place; a point of 0 stands apart, but for tokens cached before a prompt."""
     first = 0 if axis == 1 or points[0] != 0 else 1
     lines, flags = np.moveaxis(times, axis, -1)[..., first:], np.moveaxis(outside, axis, -1)[..., first:]
-    gaps = np.isnan(lines)
-    for place in np.argwhere(gaps.any(axis=-1) & ~gaps.all(axis=-1)):
-        cell = tuple(place)
-        filled, beyond = fill_line(points[first:], lines[cell])
-        take = np.isnan(lines[cell]) & (extrapolate | ~beyond)
-        flags[cell] |= take & beyond
-        lines[cell] = np.where(take, filled, lines[cell])
+    flat, marks = lines.reshape(-1, lines.shape[-1]), flags.reshape(-1, lines.shape[-1])
+    patterns, which = np.unique(np.packbits(np.isnan(flat), axis=-1), axis=0, return_inverse=True)
+    for pattern in range(len(patterns)):
+        members = which.ravel() == pattern
+        group = flat[members]
+        if not np.isnan(group[0]).any() or np.isnan(group[0]).all():
+            continue
+        filled, beyond = fill_lines(points[first:], group)
+        before = np.cumsum(~np.isnan(group[0])) == 0
+        take = np.isnan(group[0]) & (extrapolate | ~(beyond | before))
+        flat[members] = np.where(take, filled, group)
+        marks[members] |= take & beyond
+    lines[...], flags[...] = flat.reshape(lines.shape), marks.reshape(lines.shape)
