@@ -49,24 +49,31 @@ def score_of(raw: bytes, path: str) -> Score:
     read = content(raw)
     wrong = [trouble for trouble in read.troubles if trouble.fault not in ("gzip", "old-schema")]
     if wrong or not len(read.trace):
-        told = wrong[0].sentence if wrong else "there is no node"
-        raise Stopped(Refusal("exits", 1, f"`Cannot access et file for collective algorithm`: {path}: {told}"))
-    trace = read.trace
-    steps = _steps(trace)
+        raise _unread(path, wrong[0].sentence if wrong else "there is no node")
+    return scored(read.trace, path)
+
+
+def scored(trace: Trace, path: str) -> Score:
+    """The same of nodes that were read. Raises Stopped as above."""
+    steps = steps_of(trace)
     children, order = _tables(trace)
     missing = [node for node in order if node not in steps]
-    parents = {node: 0 for node in order}
+    parents = dict.fromkeys(order, 0)
     for kids in children.values():
         for kid in kids:
             parents[kid] += 1
     entry = tuple(node for node in order if not parents[node])
     if missing or not entry:
-        told = f"node {missing[0]} is not there" if missing else "no node is free"
-        raise Stopped(Refusal("exits", 1, f"`Cannot access et file for collective algorithm`: {path}: {told}"))
+        raise _unread(path, f"node {missing[0]} is not there" if missing else "no node is free")
     return Score(steps, parents, children, tuple(HashTable(entry)), entry)
 
 
-def _steps(trace: Trace) -> dict[int, Step]:
+def _unread(path: str, told: str) -> Stopped:
+    return Stopped(Refusal("exits", 1, f"`Cannot access et file for collective algorithm`: {path}: {told}"))
+
+
+def steps_of(trace: Trace) -> dict[int, Step]:
+    """What each node does."""
     sends = trace.kind == SEND
     there = trace.attribute("comm_size").integer & trace.attribute("comm_tag").integer
     there &= np.where(sends, trace.attribute("comm_dst").integer, trace.attribute("comm_src").integer)

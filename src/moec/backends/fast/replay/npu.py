@@ -32,6 +32,8 @@ class Machine(Protocol):
 
     def now(self) -> int: ...
 
+    def twice(self, npu: Npu) -> None: ...
+
     def last(self, npu: Npu, node: int, ns: int) -> None: ...
 
     def store(self, npu: Npu, node: int, action: Stores) -> None: ...
@@ -51,7 +53,7 @@ class Npu:
     """
 
     __slots__ = (
-        "_busy", "_freed", "_machine", "_odd", "_ready", "_running", "_swallows", "_waits", "end", "finish_ns",
+        "_busy", "_freed", "_machine", "_moved_ns", "_odd", "_ready", "_running", "_swallows", "_waits", "end", "finish_ns",
         "kernels_ns", "lost", "program", "rank", "start",
     )  # fmt: skip
 
@@ -64,6 +66,7 @@ class Npu:
         self._running: set[int] = set()
         self._odd = self.lost = False
         self._swallows = False
+        self._moved_ns = -1
         self.kernels_ns, self.finish_ns = 0, -1
         self.start = [-1] * len(self._waits) if detail else None
         self.end = [-1] * len(self._waits) if detail else None
@@ -103,6 +106,10 @@ class Npu:
 
     def over(self, node: int) -> None:
         """A node is over, by an event of a kind that is known."""
+        now = self._machine.now()
+        if now == self._moved_ns:
+            self._machine.twice(self)
+        self._moved_ns = now
         self._release(node)
         for freed in self._freed:
             heappush(self._ready[self.program.slot[freed]], freed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -94,7 +95,7 @@ _BROADCAST = 5
 _TAGS = 500_000_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Program:
     """Nodes by ascending id. `row`: where each stands in the trace; `odd`: nodes that spoil the rank's statistics."""
 
@@ -106,10 +107,10 @@ class Program:
     children: list[list[int]]
     odd: list[bool]
 
-    @property
-    def talks(self) -> bool:
-        """Whether it names other ranks."""
-        return any(isinstance(action, (Sends, Receives)) for action in self.action)
+    @cached_property
+    def kinds(self) -> frozenset[type]:
+        """What there is to do."""
+        return frozenset(map(type, self.action))
 
 
 def program_of(trace: Trace, system: System) -> Program:

@@ -8,9 +8,14 @@ import numpy as np
 
 from moec.backends.fast.astra.network import Congestion
 from moec.backends.fast.astra.refusal import Refusal, Stopped, hangs
+from moec.backends.fast.replay.coarse import CoarseMachine
 from moec.backends.fast.replay.machine import EventMachine
 from moec.backends.fast.replay.npu import LOST_STATISTICS, Npu
+from moec.backends.fast.replay.occupancy import Unsure
+from moec.backends.fast.replay.program import Gathers, Receives, Sends, Stores
 from moec.backends.fast.replay.setup import Files, Options, Setup, setup_of
+from moec.backends.fast.replay.solo import SoloMachine
+from moec.backends.fast.replay.system import KINDS
 from moec.backends.fast.replay.timing import NodeTimes, Refused, Timing
 
 
@@ -41,10 +46,39 @@ def time_traces(
 
 
 def replay(setup: Setup, *, nodes: bool = False) -> Timing:
-    """The timing of what was read. Raises Stopped where the simulator would end early."""
+    """The timing of what was read, as coarse as it may be. Raises Stopped where the simulator would end early."""
+    if suits(setup):
+        try:
+            if SoloMachine.suits(setup):
+                solo = SoloMachine(setup, detail=nodes)
+                solo.run()
+                if solo.npu.finish_ns >= 0:
+                    return outcome(setup, [solo.npu] * setup.world, events=False)
+        except Unsure:
+            pass  # the ranks may part
+        try:
+            quick = CoarseMachine(setup, detail=nodes)
+            quick.run()
+            if all(npu.finish_ns >= 0 for npu in quick.npus):
+                return outcome(setup, quick.npus, events=False)
+        except Unsure:
+            pass  # then message by message
     machine = EventMachine(setup, detail=nodes)
     machine.run()
     return outcome(setup, machine.npus, events=True)
+
+
+def suits(setup: Setup) -> bool:
+    """Whether the quick replay may be tried: nothing that it does not follow touches collectives."""
+    kinds = set().union(*(program.kinds for program in set(setup.programs)))
+    network = setup.network
+    trees = any("doubleBinaryTree" in network.algorithms(kind) for kind in KINDS)
+    if Gathers not in kinds or network.queues != 1 or setup.rendezvous or trees:
+        return False
+    if Stores in kinds and setup.memory.kind != "PER_NPU_MEMORY_EXPANSION":
+        return False
+    custom = bool(setup.per_node or setup.system.custom)
+    return not kinds & {Sends, Receives} or (network.congestion == "unaware" and not custom)
 
 
 def outcome(setup: Setup, npus: list[Npu], *, events: bool) -> Timing:
@@ -53,7 +87,7 @@ def outcome(setup: Setup, npus: list[Npu], *, events: bool) -> Timing:
     if stuck:
         raise Stopped(_stuck(stuck, len(npus)))
     notes = list(setup.notes)
-    lost = [npu.rank for npu in npus if npu.lost]
+    lost = [npu for npu in npus if npu.lost]
     if lost:
         notes.append(f"ASTRA-sim prints the time of {len(lost)} rank(s) but not their statistics: {LOST_STATISTICS}")
     return Timing(
