@@ -45,8 +45,11 @@ class RandomSet:
         return prefix
 
 
-def random_set(seed: int) -> RandomSet:
-    """The set of a seed. One in eight leaves the order of communication open, and may hang."""
+def random_set(seed: int, *, quick: bool = False) -> RandomSet:
+    """The set of a seed. One in eight leaves the order of communication open, and may hang.
+
+    `quick`: without what keeps the quick replay from being tried: several queues, a memory pool, trees, messages.
+    """
     draw = random.Random(seed)
     congestion = draw.choice(("aware", "unaware"))
     dims = _dims(draw, congestion)
@@ -54,7 +57,11 @@ def random_set(seed: int) -> RandomSet:
     for npus in dims["npus_count"]:
         world *= npus
     groups = _groups(draw, world)
-    made = RandomSet(congestion, [], _system(draw, dims), dims, groups, draw.choice(MEMORIES))
+    made = RandomSet(congestion, [], _system(draw, dims, quick), dims, groups, draw.choice(MEMORIES[quick:]))
+    if quick:
+        chained = draw.random() < 0.875
+        made.ranks = _Writer(draw, world, groups, made, chained=chained, silent=congestion == "aware").ranks()
+        return made
     if draw.random() < 0.15:
         made.options["queues_per_dim"] = draw.choice((2, 3, 4))
     if draw.random() < 0.1:
@@ -80,9 +87,9 @@ def _dims(draw: random.Random, congestion: str) -> dict[str, Any]:
     }
 
 
-def _system(draw: random.Random, dims: dict[str, Any]) -> dict[str, Any]:
+def _system(draw: random.Random, dims: dict[str, Any], quick: bool) -> dict[str, Any]:
     def names() -> list[str]:
-        return [draw.choices(ALGORITHMS, (8, 6, 2, 2, 3, 1, 1, 1))[0] for _ in dims["npus_count"]]
+        return [draw.choices(ALGORITHMS, (8, 6, 2, 2, 3, not quick, 1, 1))[0] for _ in dims["npus_count"]]
 
     return {
         "scheduling-policy": draw.choice(("LIFO", "FIFO", "EXPLICIT")),
@@ -110,8 +117,16 @@ class _Writer:
     """Draws operations in one global order, so that chained communication cannot deadlock."""
 
     def __init__(
-        self, draw: random.Random, world: int, groups: dict[str, list[int]], made: RandomSet, *, chained: bool
+        self,
+        draw: random.Random,
+        world: int,
+        groups: dict[str, list[int]],
+        made: RandomSet,
+        *,
+        chained: bool,
+        silent: bool = False,
     ) -> None:
+        self._silent = silent
         self._draw, self._world, self._groups, self._made, self._chained = draw, world, groups, made, chained
         self._nodes: list[list[Any]] = [[] for _ in range(world)]
         self._ids: list[list[int]] = [[] for _ in range(world)]
@@ -124,13 +139,16 @@ class _Writer:
         for rank in range(self._world):
             self._add(rank, comp, ns=draw.choice((1, 50, 400)) if not alike else 50, apart=True)
         for _ in range(draw.randint(2, 9)):
-            what = draw.choices(("comp", "world", "group", "send", "memory", "cpu", "custom"), (6, 4, 3, 3, 1, 1, 1))[0]
+            shares = (6, 4, 3, 0, 1, 0, 3) if self._silent else (6, 4, 3, 3, 1, 1, 1)
+            what = draw.choices(("comp", "world", "group", "send", "memory", "cpu", "custom"), shares)[0]
             {"comp": self._comps, "world": self._world_collective, "group": self._group_collective}.get(
                 what, {"send": self._send, "memory": self._memory, "cpu": self._cpu, "custom": self._custom}.get(what)
             )(alike)
         return self._nodes
 
-    def _add(self, rank: int, make: Any, *, apart: bool = False, talks: bool = False, at: int = 0, **attrs: Any) -> None:
+    def _add(
+        self, rank: int, make: Any, *, apart: bool = False, talks: bool = False, at: int = 0, **attrs: Any
+    ) -> None:
         known = self._ids[rank]
         label = at or (self._label + 1)
         deps = [] if apart else self._draw.sample(known, min(len(known), self._draw.choice((0, 1, 1, 2))))
@@ -161,7 +179,9 @@ class _Writer:
         del alike
         for rank in range(self._world):
             if self._draw.random() < 0.6:
-                self._add(rank, None, kind=MEM_LOAD, is_cpu_op=False, tensor_size=self._draw.randint(1, 1 << 20), talks=True)
+                self._add(
+                    rank, None, kind=MEM_LOAD, is_cpu_op=False, tensor_size=self._draw.randint(1, 1 << 20), talks=True
+                )
 
     def _size(self) -> int:
         return self._draw.choice((4096, 10000, 65536, 1 << 20, self._draw.randint(64, 1 << 21)))
@@ -201,13 +221,15 @@ class _Writer:
         draw, label = self._draw, self._label + 1
         name = f"custom{label}"
         nodes: list[list[Any]] = [[] for _ in range(self._world)]
-        for a in range(self._world):
+        plain = draw.random() < 0.5
+        for a in range(self._world if not plain else 0):
             nodes[a].append(node(1, COMP, micros=draw.choice((0, 1))))
-        for number in range(draw.randint(1, 20)):
-            a, b = draw.sample(range(self._world), 2)
+        ring = [(a, (a + 1) % self._world) for a in range(self._world)] if plain else []
+        pairs = ring + [tuple(draw.sample(range(self._world), 2)) for _ in range(draw.randint(1, 20))]
+        for number, (a, b) in enumerate(pairs):
             size = draw.choice((1000, 4096, draw.randint(100, 1 << 20)))
             for rank, make, peer in ((a, send, b), (b, recv, a)):
-                deps = [draw.randint(1, len(nodes[rank]))] if draw.random() < 0.4 else []
+                deps = [draw.randint(1, len(nodes[rank]))] if not plain and draw.random() < 0.4 else []
                 nodes[rank].append(make(len(nodes[rank]) + 1, peer, deps, size=size, tag=number % 3 + label))
         self._made.custom[name] = nodes
         self._made.per_node[label] = name

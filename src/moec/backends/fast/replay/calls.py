@@ -73,7 +73,9 @@ class Calls:
     def _planned(self, action: Gathers, members: tuple[int, ...]) -> Plan | Refusal:
         network, dims = self._setup.network, len(self._setup.network.dimensions)
         if network.splits <= 0:
-            return Refusal("crashes", -8, "a collective is divided by `preferred-dataset-splits`, which is missing or 0")
+            return Refusal(
+                "crashes", -8, "a collective is divided by `preferred-dataset-splits`, which is missing or 0"
+            )
         if len(set(members)) < len(members):
             return hangs(f"group {action.group} names a rank twice")
         if action.involved is not None and not action.group and len(action.involved) < dims:

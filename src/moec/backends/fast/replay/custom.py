@@ -16,6 +16,7 @@ from moec.backends.fast.replay.program import native_tag
 from moec.compiler.chakra.read import content
 from moec.compiler.chakra.trace import COMP, RECV, SEND, Trace
 
+
 class Step(NamedTuple):
     """A node. `kind`: as in the trace; `tag`, `peer` and `size` of a message, `size` nanoseconds of a delay; −1: missing."""
 

@@ -75,10 +75,9 @@ class CustomSets:
         return self._files[key]
 
     def _read(self, name: str) -> bytes | None:
-        for path in (name, f"{self._beside}/{name}"):
+        for path in (Path(name), self._beside / name):
             try:
-                with open(path, "rb") as file:
-                    return file.read()
+                return path.read_bytes()
             except FileNotFoundError:
                 continue
         return None
@@ -93,7 +92,13 @@ def _exchange(read: Batch, size: int) -> Exchange | None:
         return None
     peer = np.where(sends, trace.integers("comm_dst"), trace.integers("comm_src"))
     amount, tag = trace.integers("comm_size"), trace.integers("comm_tag")
-    if (peer < 0).any() or (peer >= size).any() or (peer == owner).any() or (amount <= 0).any() or _apart(trace.id, owner):
+    if (
+        (peer < 0).any()
+        or (peer >= size).any()
+        or (peer == owner).any()
+        or (amount <= 0).any()
+        or _apart(trace.id, owner)
+    ):
         return None
     there = np.stack((owner, peer, amount, tag))[:, sends]
     back = np.stack((peer, owner, amount, tag))[:, receives]

@@ -193,5 +193,7 @@ class Npu:
         self.finish_ns = self._machine.now()
         if self._odd:
             if not self._swallows:
-                raise Stopped(aborts(f"rank {self.rank} finishes at {self.finish_ns} ns and throws `{LOST_STATISTICS}`"))
+                raise Stopped(
+                    aborts(f"rank {self.rank} finishes at {self.finish_ns} ns and throws `{LOST_STATISTICS}`")
+                )
             self.lost = True

@@ -152,7 +152,9 @@ def _actions(trace: Trace, row: NDArray[np.int64], system: System) -> list[Actio
     kind, on_cpu = trace.kind[row], trace.on_cpu[row]
     recorded = np.maximum(trace.duration_ns[row], 1)
     computed = (kind == COMP) & ~on_cpu & system.roofline & (not system.replay_only)
-    actions: list[Action] = [Lasts(ns, kernel) for ns, kernel in zip(recorded.tolist(), (~on_cpu).tolist(), strict=True)]
+    actions: list[Action] = [
+        Lasts(ns, kernel) for ns, kernel in zip(recorded.tolist(), (~on_cpu).tolist(), strict=True)
+    ]
     if computed.any():
         for i, action in zip(np.flatnonzero(computed).tolist(), _kernels(trace, row[computed], system), strict=True):
             actions[i] = action

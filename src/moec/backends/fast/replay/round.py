@@ -71,7 +71,9 @@ class Round:
 
     def _begin(self, rank: int) -> Begin:
         score, npu = self.scores[rank], self._came[rank][1]
-        make = partial(Custom, score=score, real=self.members, swallows=partial(self._by_rank.__setitem__, rank), fault=npu.fault)
+        make = partial(
+            Custom, score=score, real=self.members, swallows=partial(self._by_rank.__setitem__, rank), fault=npu.fault
+        )
 
         def begin(at: Rank, done: Callable[[], None]) -> None:
             at.issue_own(make, done)

@@ -38,7 +38,11 @@ def time_traces(
     too. Raises Refused where ASTRA-sim hangs, aborts or crashes, and Unreadable for a configuration file that is none.
     """
     files = Files(str(prefix), Path(system), Path(network), _path(memory), _path(comm_groups))
-    options = Options(congestion, queues_per_dim, injection_scale, rendezvous)
+    return replay_files(files, Options(congestion, queues_per_dim, injection_scale, rendezvous), nodes=nodes)
+
+
+def replay_files(files: Files, options: Options, *, nodes: bool = False) -> Timing:
+    """The same. Raises Refused and Unreadable."""
     try:
         return replay(setup_of(files, options), nodes=nodes)
     except Stopped as stopped:
