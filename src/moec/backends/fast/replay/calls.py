@@ -36,8 +36,7 @@ class Calls:
             return self._everybody
         members = self._setup.groups.get(action.group)
         if members is None:
-            told = f"`For rank {npu.rank} ET node {action.node}, communicator group {action.group} not found`"
-            raise Stopped(Refusal("exits", 1, told))
+            raise Stopped(Refusal("exits", 1, f"rank {npu.rank}: `communicator group {action.group} not found`"))
         if any(not 0 <= member < self._setup.world for member in members):
             raise Stopped(aborts(f"group {action.group} names a rank beyond the {self._setup.world} of the network"))
         return members
@@ -65,7 +64,7 @@ class Calls:
             self._plans[key] = self._planned(action, members)
         plan = self._plans[key]
         if isinstance(plan, Refusal):
-            raise Stopped(Refusal(plan.outcome, plan.status, f"rank {npu.rank}, node {action.node}: {plan.reason}"))
+            raise Stopped(Refusal(plan.outcome, plan.status, f"rank {npu.rank}: {plan.reason}"))
         if action.group and npu.rank not in members:
             raise Stopped(aborts(f"`Assertion index_in_ring >= 0`: rank {npu.rank} is not in group {action.group}"))
         return plan

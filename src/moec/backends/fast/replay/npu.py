@@ -120,6 +120,8 @@ class Npu:
     def _release(self, node: int) -> None:
         program, waits = self.program, self._waits
         self._busy[program.slot[node]] = False
+        if node in program.untold:
+            raise self.fault("`Attribute 'inputs' not found`: `track-local-mem` needs what nodes read and write")
         self._running.discard(node)
         if self.end is not None:
             self.end[node] = self._machine.now()

@@ -97,15 +97,16 @@ _TAGS = 500_000_000
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """Nodes by ascending id. `row`: where each stands in the trace; `odd`: nodes that spoil the rank's statistics."""
+    """Nodes by ascending id. `odd`: nodes that spoil the rank's statistics; `untold`: nodes at whose end the simulator
+    throws because they do not say what they read and write.
+    """
 
-    trace: Trace
-    row: NDArray[np.int64]
     slot: list[int]
     action: list[Action]
     waits: list[int]
     children: list[list[int]]
     odd: list[bool]
+    untold: frozenset[int]
 
     @cached_property
     def kinds(self) -> frozenset[type]:
@@ -125,14 +126,15 @@ def program_of(trace: Trace, system: System) -> Program:
     kind = trace.kind[row]
     slot = np.select([trace.on_cpu[row], kind == COMP, kind == RECV], [CPU, GPU, FREE], COMM)
     odd = ~np.isin(kind, (COLL, SEND, RECV)) & ~((kind == COMP) & ~trace.on_cpu[row])
+    told = trace.attribute("inputs").present[row] & trace.attribute("outputs").present[row]
+    untold = np.flatnonzero(~told).tolist() if system.tracks_memory else []
     return Program(
-        trace,
-        row,
         slot.tolist(),
         _actions(trace, row, system),
         waits.tolist(),
         [child[first[i] : first[i + 1]] for i in range(len(row))],
         odd.tolist(),
+        frozenset(untold),
     )
 
 

@@ -17,6 +17,7 @@ from moec.backends.fast.replay.setup import Files, Options, Setup, setup_of
 from moec.backends.fast.replay.solo import SoloMachine
 from moec.backends.fast.replay.system import KINDS
 from moec.backends.fast.replay.timing import NodeTimes, Refused, Timing
+from moec.compiler.chakra.trace import Trace
 
 
 def time_traces(
@@ -89,7 +90,7 @@ def outcome(setup: Setup, npus: list[Npu], *, events: bool) -> Timing:
     """What the ranks came to. Raises Stopped if some never finish."""
     stuck = [npu for npu in npus if npu.finish_ns < 0]
     if stuck:
-        raise Stopped(_stuck(stuck, len(npus)))
+        raise Stopped(_stuck(setup, stuck))
     notes = list(setup.notes)
     lost = [npu for npu in npus if npu.lost]
     if lost:
@@ -97,24 +98,25 @@ def outcome(setup: Setup, npus: list[Npu], *, events: bool) -> Timing:
     return Timing(
         tuple(npu.finish_ns for npu in npus),
         tuple(npu.finish_ns - npu.kernels_ns for npu in npus),
-        tuple(_nodes(npu) for npu in npus if npu.start is not None),
+        tuple(_nodes(trace, npu) for trace, npu in zip(setup.traces, npus, strict=True) if npu.start is not None),
         events,
         tuple(notes),
     )
 
 
-def _stuck(stuck: list[Npu], world: int) -> Refusal:
+def _stuck(setup: Setup, stuck: list[Npu]) -> Refusal:
     """Who waits for what."""
     npu = next((npu for npu in stuck if npu.stuck), stuck[0])
-    told = f"{len(stuck)} of {world} ranks never finish"
+    told = f"{len(stuck)} of {setup.world} ranks never finish"
     if not npu.stuck:
         return hangs(f"{told}: rank {npu.rank} has nodes that nothing looks at again after a skipped one")
-    trace, row = npu.program.trace, int(npu.program.row[npu.stuck[0]])
+    trace = setup.traces[npu.rank]
+    row = int(trace.by_id[npu.stuck[0]])
     return hangs(f"{told}: rank {npu.rank} waits for ever in node {int(trace.id[row])} ({trace.name(row)})")
 
 
-def _nodes(npu: Npu) -> NodeTimes:
-    trace, row = npu.program.trace, npu.program.row
+def _nodes(trace: Trace, npu: Npu) -> NodeTimes:
+    row = trace.by_id
     names = tuple(trace.name(i) for i in row.tolist())
     start, end = np.array(npu.start, dtype=np.int64), np.array(npu.end, dtype=np.int64)
     return NodeTimes(trace.id[row], names, start, end)

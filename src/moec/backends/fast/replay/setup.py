@@ -11,24 +11,12 @@ from typing import Any
 from moec.backends.fast.astra.network import AstraNetwork, Congestion, Dim
 from moec.backends.fast.astra.refusal import EXIT_NETWORK, Refusal, Stopped, aborts
 from moec.backends.fast.replay.program import Program, program_of
+from moec.backends.fast.replay.reading import shape, traces_of
 from moec.backends.fast.replay.store import Memory, memory_of
 from moec.backends.fast.replay.system import System, network_of, system_of
 from moec.compiler.chakra.lint import network as network_rules
 from moec.compiler.chakra.lint.yaml_subset import parse
-from moec.compiler.chakra.read import Fault
-from moec.compiler.chakra.trace_set import TraceSet, folded, read_set
-
-_FATAL: Mapping[Fault, str] = {
-    "empty": "`Failed to read global metadata`",
-    "bad-gzip": "the file is packed, and damaged",
-    "truncated": "a file ends within a record; the simulator takes what is left of it for a node",
-    "no-metadata": "the first node is taken for the metadata and lost",
-    "bad-bytes": "records that are no valid messages",
-}
-_NOTED: Mapping[Fault, str] = {
-    "gzip": "packed by gzip, which ASTRA-sim does not unpack",
-    "old-schema": "in a schema that ASTRA-sim does not read; converted to 0.0.4 it would run as here",
-}
+from moec.compiler.chakra.trace import Trace
 
 
 class Unreadable(Exception):
@@ -58,8 +46,9 @@ class Options:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Setup:
-    """`programs[rank]`; ranks with equal files share one. `groups`: members by number. `per_node`: custom sets by node."""
+    """`traces` and `programs` by rank; ranks that do the same share a program. `groups`: members by number. `per_node`: custom sets by node."""
 
+    traces: tuple[Trace, ...]
     programs: tuple[Program, ...]
     network: AstraNetwork
     system: System
@@ -84,22 +73,18 @@ def setup_of(files: Files, options: Options) -> Setup:
         raise Stopped(refused)
     memory = memory_of(_json(files.memory) if files.memory else None)
     system = system_of(raw)
-    traces = read_set(files.prefix, world=network.ranks)
-    notes = _troubles(traces, network.ranks, files.prefix)
+    traces, notes = traces_of(files.prefix, network.ranks)
     if not system.scheduled:
         notes.append("`scheduling-policy` is missing: ASTRA-sim then uses memory that nobody set, and some runs abort")
-    programs: list[Program | None] = [None] * network.ranks
-    for member in traces.members:
-        program = program_of(member.content.trace, system)
-        for rank in member.ranks:
-            programs[rank] = program
+    per_node = _per_node(raw, files.system)
     return Setup(
-        tuple(program for program in programs if program is not None),
+        tuple(traces),
+        _programs(traces, system, by_number=bool(per_node)),
         network,
         system,
         memory,
         _groups(files.groups),
-        _per_node(raw, files.system),
+        per_node,
         files.system.parent,
         options.rendezvous,
         tuple(notes),
@@ -115,22 +100,22 @@ def _dims(path: Path) -> tuple[Dim, ...]:
     return tuple(Dim(t, n, float(b), float(latency)) for t, n, b, latency in zip(*columns, strict=True))
 
 
-def _troubles(traces: TraceSet, world: int, prefix: str) -> list[str]:
-    """What is odd about the files but does not stop a replay; raises Stopped for what does."""
-    there = set(traces.ranks)
-    for rank in range(world):
-        if rank not in there:
-            raise Stopped(Refusal("exits", 1, f"`workload file: {prefix}.{rank}.et does not exist`"))
-    for rank, reason in traces.unreadable.items():
-        raise Stopped(Refusal("exits", 1, f"the trace of rank {rank} cannot be read: {reason}"))
-    notes = []
-    for member in traces.members:
-        for trouble in member.content.troubles:
-            where = folded(member.ranks)
-            if trouble.fault in _FATAL:
-                raise Stopped(aborts(f"{where}: {_FATAL[trouble.fault]} ({trouble.sentence})"))
-            notes.append(f"{where}: {_NOTED[trouble.fault]}")
-    return notes
+def _programs(traces: list[Trace], system: System, *, by_number: bool) -> tuple[Program, ...]:
+    """A program for each rank. Ranks with one trace share it; so do those whose nodes only count from elsewhere, unless
+    nodes are named by number.
+    """
+    made: dict[int, Program] = {}
+    alike: dict[bytes, Program] = {}
+    for trace in traces:
+        if id(trace) not in made:
+            key = b"" if by_number else shape(trace)
+            program = alike.get(key) if key else None
+            if program is None:
+                program = program_of(trace, system)
+                if key:
+                    alike[key] = program
+            made[id(trace)] = program
+    return tuple(made[id(trace)] for trace in traces)
 
 
 def _groups(path: Path | None) -> dict[int, tuple[int, ...]]:

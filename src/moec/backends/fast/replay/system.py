@@ -27,6 +27,7 @@ class System:
     custom: Mapping[Kind, str]
     optimized: bool
     scheduled: bool
+    tracks_memory: bool
 
 
 def system_of(raw: Mapping[str, Any]) -> System:
@@ -45,6 +46,7 @@ def system_of(raw: Mapping[str, Any]) -> System:
         custom=_custom(raw),
         optimized="collective-optimization" in raw,
         scheduled=policy is not None,
+        tracks_memory=raw.get("track-local-mem", 0) != 0,
     )
 
 
