@@ -27,7 +27,7 @@ class Calls:
         self._everybody = tuple(range(setup.world))
         self._plans: dict[Gathers, Plan | Refusal] = {}
         self._turns: dict[tuple[int, str, int], int] = {}
-        self.sets = CustomSets(setup.beside)
+        self.sets = CustomSets(setup.beside, setup.per_node.values())
         self._streams: dict[tuple[int, int], int] = {}
 
     def members(self, npu: Npu, action: Gathers) -> tuple[int, ...]:
@@ -90,10 +90,10 @@ class Calls:
             return npu.rank
         return sorted(members).index(npu.rank) if npu.rank in members else -1
 
-    def score(self, prefix: str, action: Gathers, position: int, size: int) -> Score:
-        """One member's part of a custom set for `size` members."""
+    def score(self, prefix: str, action: Gathers, position: int) -> Score:
+        """One member's part of a custom set."""
         self._splits(action)
-        return self.sets.score(prefix, position, size)
+        return self.sets.score(prefix, position)
 
     def exchange(self, prefix: str, action: Gathers, members: tuple[int, ...]) -> Exchange | None:
         """A custom set as plain messages between members in ascending order, if it is that."""

@@ -7,6 +7,7 @@ from functools import partial
 from moec.backends.fast.astra.clock import Clock, Desk
 from moec.backends.fast.astra.post import Post
 from moec.backends.fast.astra.refusal import Stopped, aborts
+from moec.backends.fast.astra.rings import Track, new_track
 from moec.backends.fast.astra.wires import wires_of
 from moec.backends.fast.replay.calls import Calls
 from moec.backends.fast.replay.crossing import Crossing
@@ -37,6 +38,7 @@ class CoarseMachine:
         self._whole_ns = [-1] * setup.world
         self._inside = [False] * setup.world
         self._last_ns = -1
+        self._tracks: dict[tuple[int, ...], Track] = {}
         self._mark = Mark(0)
         self._marks: list[Mark | None] = [None] * setup.world
 
@@ -63,7 +65,8 @@ class CoarseMachine:
         npu, node, asked = which
         mark = self._marks[npu.rank]
         if mark is None or mark.time != self._clock.now:
-            mark = self._marks[npu.rank] = Mark(self._clock.now, asked=(MARK, asked))
+            history = None if self._clock.alone else (MARK, asked)  # nothing else can come to this nanosecond
+            mark = self._marks[npu.rank] = Mark(self._clock.now, asked=history)
         self._mark = mark
         npu.ended(node)
 
@@ -100,12 +103,12 @@ class CoarseMachine:
         key = (prefix, action.group, calls.turn(npu, prefix, action.group))
         if exchange is None or self._paths is None or position < 0:
             round = Round(members, self._setup.network, None)
-            round.scores[npu.rank] = calls.score(prefix, action, position, len(members))
+            round.scores[npu.rank] = calls.score(prefix, action, position)
             self._join(key, round, npu, node)
             return
         crossing = self._open.get(key)
         if crossing is None:
-            self._occupancy.enter(members, self._clock.now, whole=False)
+            self._occupancy.follow(members, self._clock.now)
             crossing = self._open[key] = Crossing(exchange, members, self._paths, self._clock, self._arrive)
         if not isinstance(crossing, Crossing):
             raise Unsure
@@ -122,7 +125,7 @@ class CoarseMachine:
     def _join(self, key: tuple[object, ...], fresh: Round, npu: Npu, node: int) -> None:
         round = self._open.get(key)
         if round is None:
-            self._occupancy.enter(fresh.members, self._clock.now, whole=True)
+            self._occupancy.enter(fresh.members, self._clock.now, ring=fresh.is_ring())
             round = self._open[key] = fresh
         if not isinstance(round, Round):
             raise Unsure
@@ -134,7 +137,12 @@ class CoarseMachine:
 
     def _solve(self, round: Round) -> None:
         """All have come: when each is done."""
-        ends = round.ends(ordered=self._occupancy.ordered)
+        track = None
+        if round.is_ring():
+            if round.members not in self._tracks:
+                self._tracks[round.members] = new_track(len(round.members))
+            track = self._tracks[round.members]
+        ends = round.ends(track, ordered=self._occupancy.ordered)
         if min(ends.values()) < self._clock.now:
             raise Unsure
         for rank, end in ends.items():

@@ -16,12 +16,12 @@ Ended = Callable[["Crossing", Npu, int, Mark], None]
 class Crossing:
     """A member sends all it has when it comes, and is done when that and all that others send it has arrived."""
 
-    __slots__ = ("_by", "_clock", "_ended", "_last", "_left", "_paths", "_rows", "_waiting", "members", "open")
+    __slots__ = ("_by", "_clock", "_ended", "_exchange", "_last", "_left", "_paths", "_waiting", "members", "open")
 
     def __init__(self, exchange: Exchange, members: tuple[int, ...], paths: Paths, clock: Clock, ended: Ended) -> None:
         self._paths, self._clock, self._ended = paths, clock, ended
-        self._rows, self.members = exchange.rows_of(members), members
-        self._left = dict(zip(members, exchange.counts, strict=True))
+        self._exchange, self.members = exchange, members
+        self._left = dict(zip(members, exchange.counts.tolist(), strict=True))
         self._last = dict.fromkeys(members, 0)
         self._by: dict[int, Message | None] = dict.fromkeys(members)
         self._waiting: dict[int, tuple[Npu, int]] = {}
@@ -31,7 +31,7 @@ class Crossing:
         """A member begins, in the callback `mark`."""
         rank = npu.rank
         self._waiting[rank] = npu, node
-        self._paths.send(rank, self._rows[position], mark, self._arrived)
+        self._paths.send(rank, self._exchange.row(position, self.members), mark, self._arrived)
         if not self._left[rank] and rank in self._waiting:
             self._conclude(rank)
 

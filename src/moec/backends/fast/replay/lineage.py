@@ -21,7 +21,8 @@ Event = tuple[int, Any]
 class Mark:
     """A callback at `time`: of a rank's own event that was asked for in event `asked`, or part `turn` of event `same`.
 
-    Neither: at the beginning, where ranks come by number, which is `turn`, or (−1) by a history that is not kept.
+    Neither: at the beginning, where ranks come by number, which is `turn`, or (−1) with a history that is not kept, because
+    it is not known or nothing else happened in that nanosecond.
     """
 
     time: int

@@ -51,7 +51,7 @@ class EventMachine:
         calls, rank = self._calls, self._ranks[npu.rank]
         prefix, members = calls.custom(npu, action), calls.members(npu, action)
         if prefix:
-            score = calls.score(prefix, action, calls.position(npu, members), len(members))
+            score = calls.score(prefix, action, calls.position(npu, members))
             calls.number(npu, action.group, 1)
             rank.issue_own(
                 lambda stream: Custom(stream, score, members, npu.swallows, npu.fault), partial(npu.over, node)

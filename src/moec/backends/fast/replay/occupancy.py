@@ -17,35 +17,48 @@ class Occupancy:
     happen in the order in which it is heard of.
     """
 
-    __slots__ = ("_everybody", "_followed", "_free", "_until", "_whole", "ordered")
+    __slots__ = ("_everybody", "_followed", "_free", "_open", "_ring", "_until", "ordered")
 
     def __init__(self, network: AstraNetwork) -> None:
         self.ordered = True
         self._free = network.congestion == "unaware"
         ring = network.dimensions[0].topology == "Ring"
         self._everybody = range(network.ranks) if ring else None
-        self._whole = [False] * network.ranks
+        self._open = [0] * network.ranks
         self._followed = [0] * network.ranks
         self._until = [0] * network.ranks
+        self._ring: list[tuple[int, ...] | None] = [None] * network.ranks
 
-    def enter(self, members: tuple[int, ...], now: int, *, whole: bool) -> None:
-        """The first member of a collective begins. Raises Unsure if it meets another."""
+    def enter(self, members: tuple[int, ...], now: int, *, ring: bool = False) -> None:
+        """The first member of a collective taken as a whole begins. Raises Unsure if it meets another.
+
+        `ring`: it keeps to the links of a ring, and may follow on the heels of others on the same one.
+        """
         if self._free:
             return
         for rank in self._everybody or members:
-            if self._whole[rank] or self._until[rank] > now or (whole and self._followed[rank]):
+            if self._followed[rank]:
                 raise Unsure
-            if whole:
-                self._whole[rank] = True
-            else:
-                self._followed[rank] += 1
+            if (self._open[rank] or self._until[rank] > now) and not (ring and self._ring[rank] == members):
+                raise Unsure
+            self._open[rank] += 1
+            self._ring[rank] = members if ring else None
+
+    def follow(self, members: tuple[int, ...], now: int) -> None:
+        """The first member of an exchange begins whose ports are followed. Raises Unsure if it meets a whole one."""
+        if self._free:
+            return
+        for rank in members:
+            if self._open[rank] or self._until[rank] > now:
+                raise Unsure
+            self._followed[rank] += 1
 
     def settle(self, members: tuple[int, ...], until: int) -> None:
         """A collective taken as a whole is known to have ended at `until`."""
         if self._free:
             return
         for rank in self._everybody or members:
-            self._whole[rank] = False
+            self._open[rank] -= 1
             self._until[rank] = max(self._until[rank], until)
 
     def leave(self, members: tuple[int, ...]) -> None:

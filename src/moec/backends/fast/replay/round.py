@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
+
 from moec.backends.fast.astra.ends import Begin, apart_ns, simulated_ends, together_ns
 from moec.backends.fast.astra.network import AstraNetwork
 from moec.backends.fast.astra.plan import Plan
 from moec.backends.fast.astra.rank import Rank
 from moec.backends.fast.astra.refusal import Refusal, Stopped
+from moec.backends.fast.astra.rings import Track, is_ring, ring_ends
 from moec.backends.fast.replay.custom import Custom, Score
 from moec.backends.fast.replay.npu import Npu
 from moec.backends.fast.replay.occupancy import Unsure
@@ -30,6 +33,10 @@ class Round:
         """A member begins."""
         self._came[npu.rank] = now, npu, node
 
+    def is_ring(self) -> bool:
+        """Whether it keeps to a ring's own links."""
+        return self._plan is not None and is_ring(self._plan, self._network)
+
     @property
     def complete(self) -> bool:
         return len(self._came) == len(self.members)
@@ -38,11 +45,17 @@ class Round:
         """A member, its node, and whether an event of its own ends it, not one of the network."""
         return *self._came[rank][1:], self._by_rank.get(rank, True)
 
-    def ends(self, *, ordered: bool) -> dict[int, int]:
-        """When each member is done. `ordered`: those that began in one nanosecond did so in the order of coming."""
+    def ends(self, track: Track | None, *, ordered: bool) -> dict[int, int]:
+        """When each member is done. `ordered`: those that began in one nanosecond did so in the order of coming; `track`:
+        of the members' ring, where the collective is one.
+        """
         ranks = tuple(self._came)
         times = [came[0] for came in self._came.values()]
         first = times[0]
+        if track is not None and self._plan is not None and (times[-1] > first or track.busy(first)):
+            starts_of = np.array([self._came[rank][0] for rank in self.members], dtype=np.int64)
+            found = ring_ends(self._plan, self._network, self.members, starts_of, track)
+            return dict(zip(self.members, found.tolist(), strict=True))
         if self._plan is not None and times[-1] == first:
             together = together_ns(self._plan, self._network)
             if isinstance(together, Refusal):
