@@ -12,13 +12,15 @@ import typer
 
 from moec.cli.console import FINE, WRONG_COMMAND, WRONG_SPECIFICATION, fail, note, say, say_json
 from moec.cli.options import Json
+from moec.cli.trace_time import time
 from moec.dsl.diagnostics import Diagnostic, Report
 
 if TYPE_CHECKING:
     from moec.compiler.chakra.lint.subject import Subject
     from moec.compiler.chakra.trace_set import TraceSet
 
-trace = typer.Typer(help="Check, summarise, compare or draw Chakra traces.", rich_markup_mode=None)
+trace = typer.Typer(help="Check, time, summarise, compare or draw Chakra traces.", rich_markup_mode=None)
+trace.command()(time)
 
 Prefix = Annotated[
     str, typer.Argument(metavar="PREFIX", help="The files are PREFIX.0.et, PREFIX.1.et …", show_default=False)
