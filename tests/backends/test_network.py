@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moec.backends.fast.lattice import Lattice
 from moec.backends.fast.network import (
     Tier,
+    Trunk,
     TwoTier,
     alltoall_ns,
     collective_ns,
@@ -42,7 +44,28 @@ def even(per_pair: float, size: int, subsets: int = 1) -> Outer:
 def matrix(pairs: Outer) -> Dense:
     """What the vectors stand for; the receivers' straggle is no matrix, so it must be one."""
     assert (pairs.straggle == 1).all()
-    return Dense(pairs.sent[..., :, None] * pairs.share[..., None, :])
+    there = pairs.sent[..., :, None] * pairs.share[..., None, :]
+    return Dense(np.swapaxes(there, -1, -2) if pairs.reverse else there)
+
+
+WIRINGS = {
+    "switch": POD,
+    "fully_connected": replace(POD, wiring="fully_connected"),
+    "ring": replace(POD, wiring="ring"),
+    "mesh": replace(POD, wiring="mesh", grid=(4, 2)),
+}
+LEAF = Trunk("leaf switch", 2, False, 20.0, 3000.0, 8000.0)
+RAIL = Trunk("rail switch", 2, True, 20.0, 3000.0, 8000.0)
+GROUP = Trunk("group of 4 nodes", 4, False, 5.0, 9000.0, 8000.0)
+NETWORKS: dict[str, dict[str, object]] = {
+    "switch": {},
+    "fat_tree": {"trunks": (LEAF,)},
+    "tiers": {"trunks": (LEAF, GROUP)},
+    "rails": {"trunks": (RAIL,), "cross_rail": True},
+    "spine": {"trunks": (RAIL,)},
+    "ring": {"lattice": Lattice(8, wraps=True)},
+    "mesh": {"lattice": Lattice(4, 2)},
+}
 
 
 @st.composite
@@ -51,12 +74,20 @@ def outers(draw: st.DrawFn) -> tuple[Outer, np.ndarray, TwoTier]:
     size, subsets = draw(st.integers(2, 24)), draw(st.integers(1, 3))
     seed, sparse = draw(st.integers(0, 2**32 - 1)), draw(st.sampled_from([0.0, 0.5]))
     rng = np.random.default_rng(seed)
+    if draw(st.booleans()):
+        size = draw(st.sampled_from([8, 16, 32]))
+    per_node = draw(st.sampled_from([4, 8])) if size <= 32 // subsets else 16
     sent, share = (rng.random((2, subsets, size)) * (rng.random((2, subsets, size)) >= sparse) for _ in range(2))
-    group = members(size, subsets, draw(st.integers(0, 5)))
+    group = members(size, subsets, draw(st.sampled_from([0, 0, 3])) if size * subsets <= 60 else 0)
     if draw(st.booleans()):
         group = group.reshape(size, subsets).T
-    wiring = draw(st.sampled_from(["switch", "fully_connected", "ring"]))
-    return Outer(sent * 1e6, share, np.ones(2)), group, replace(POD, wiring=wiring)
+    net = replace(WIRINGS[draw(st.sampled_from(sorted(WIRINGS)))], **NETWORKS[draw(st.sampled_from(sorted(NETWORKS)))])
+    net = replace(net, per_node=per_node, grid=(per_node // 2, 2))
+    lattice = net.lattice
+    if lattice is not None:
+        nodes = 16
+        net = replace(net, lattice=Lattice(nodes, wraps=True) if lattice.wraps else Lattice(4, 4))
+    return Outer(sent * 1e6, share, np.ones(2), draw(st.booleans())), group, net
 
 
 @pytest.mark.parametrize("size", [2, 4, 8])
@@ -145,9 +176,22 @@ def test_an_all_to_all_never_beats_its_busiest_port(case: tuple[Outer, np.ndarra
     bytes = matrix(pairs).bytes * ~np.eye(group.shape[1], dtype=bool)
     node = group // net.per_node
     near = node[:, :, None] == node[:, None, :]
-    for part, rate in ((bytes * near, 300), (bytes * ~near, 40)):
+    inside = 300 * (4 if net.wiring == "mesh" else 1)
+    bounds = [(bytes * near, np.eye(group.shape[1]), inside), (bytes * ~near, _member(node), 40 * net.per_node)]
+    if not net.cross_rail:  # else other ranks' cards help
+        bounds.append((bytes * ~near, np.eye(group.shape[1]), 40))
+    for trunk in net.trunks:
+        unit = node // trunk.nodes
+        apart = bytes * (unit[:, :, None] != unit[:, None, :])
+        bounds.append((apart, _member(unit), trunk.rate * trunk.nodes * net.per_node))
+    for part, of, rate in bounds:
         for axis in (-1, -2):
-            assert (got >= part.sum(axis).max(-1) / rate * (1 - 1e-9)).all()
+            assert (got >= np.einsum("...i,...iu->...u", part.sum(axis), of).max(-1) / rate * (1 - 1e-9)).all()
+
+
+def _member(unit: np.ndarray) -> np.ndarray:
+    """Who is in which unit, as ones and zeros."""
+    return (unit[:, :, None] == np.unique(unit)).astype(float)
 
 
 @given(outers(), st.sampled_from(["inside", "between"]), st.floats(1, 4))

@@ -2,7 +2,19 @@
 
 from moec.dsl.schema.astra_sim import AstraOptions
 from moec.dsl.schema.experiment import Experiment, FastOptions, RooflineCosts
-from moec.dsl.schema.hardware import Cluster, Compute, Device, Fabric, Host, Link, Network, Node
+from moec.dsl.schema.hardware import (
+    Cluster,
+    Compute,
+    Device,
+    Fabric,
+    FatTree,
+    Host,
+    Link,
+    Mesh,
+    Network,
+    Node,
+    RailOptimized,
+)
 from moec.dsl.schema.model import DTYPE_BYTES, Dtype, Ffn, Gqa, Mla, Model, ModelDtypes, Moe
 from moec.dsl.schema.parallelism import (
     AttentionPlan,
@@ -46,10 +58,11 @@ from moec.dsl.schema.workload import (
 
 __all__ = [
     "DTYPE_BYTES", "Arrivals", "AstraOptions", "AttentionPlan", "Burst", "ClosedLoop", "Cluster", "Compute", "Constant",
-    "Device", "Dirichlet", "Dtype", "Eplb", "Exchange", "Experiment", "ExpertPlan", "Explicit", "Fabric", "FastOptions", "Ffn",
+    "Device", "Dirichlet", "Dtype", "Eplb", "Exchange", "Experiment", "ExpertPlan", "Explicit", "Fabric", "FastOptions",
+    "FatTree", "Ffn",
     "GammaArrivals", "Goal", "Gqa", "Host", "KvCache", "LeastLoaded", "Length", "Lengths", "Linear", "Link",
-    "LognormalLength", "Lpt", "Mla", "Model", "ModelDtypes", "Moe", "Network", "Node", "Overhead", "Parallelism",
-    "Placement", "Poisson", "PowerLaw", "Recorded", "Requests", "RooflineCosts", "RoundRobin", "RoundRobinRouter",
+    "LognormalLength", "Lpt", "Mesh", "Mla", "Model", "ModelDtypes", "Moe", "Network", "Node", "Overhead", "Parallelism",
+    "Placement", "Poisson", "PowerLaw", "RailOptimized", "Recorded", "Requests", "RooflineCosts", "RoundRobin", "RoundRobinRouter",
     "Router", "Routing", "RoutingTrace", "Scheduler", "Serving", "TraceRequests", "Uniform", "UniformLength",
     "Workload", "Zipf",
 ]  # fmt: skip
