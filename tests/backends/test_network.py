@@ -20,7 +20,7 @@ from moec.backends.fast.network import (
     sendrecv_ns,
     transfer_ns,
 )
-from moec.compiler.graph import Dense, Outer
+from moec.compiler.graph import Dense, Outer, Relay
 from moec.dsl.schema import Cluster, Compute, Device, Fabric, Link, Network, Node
 
 NVLINK = Tier(300.0, 900.0, 4500.0)
@@ -301,3 +301,34 @@ def test_the_network_s_own_latency_wins_and_lone_nodes_have_no_network() -> None
 def test_a_missing_tier_is_an_error_once_it_is_needed(lacking: TwoTier) -> None:
     with pytest.raises(ValueError, match="node"):
         alltoall_ns(even(1.0, 16), members(16), lacking)
+
+
+@st.composite
+def even_exchanges(draw: st.DrawFn) -> tuple[Outer, np.ndarray, TwoTier]:
+    """Uneven senders, all receivers alike: what expected routing makes of an iteration."""
+    nodes, per_node = draw(st.integers(1, 5)), draw(st.sampled_from([1, 2, 8]))
+    size = nodes * per_node
+    sent = np.random.default_rng(draw(st.integers(0, 2**32 - 1))).random((3, 1, size)) * 1e6
+    share = np.broadcast_to(np.array([[[0.1]], [[0.5]], [[0.0]]]), (3, 1, size))
+    cross = draw(st.booleans())
+    net = replace(POD, per_node=per_node, inside=NVLINK if per_node > 1 else None, cross_rail=cross and per_node > 1)
+    straggle = np.array([1.0, draw(st.floats(1, 4)), 1.0])
+    return Outer(sent, share, straggle, draw(st.booleans())), members(size), net
+
+
+@given(even_exchanges(), st.booleans())
+def test_the_short_way_for_even_exchanges_gives_the_same(
+    case: tuple[Outer, np.ndarray, TwoTier], relayed: bool
+) -> None:
+    pairs, group, net = case
+    if group.shape[1] == 1:
+        return
+    nodes = group.shape[1] // net.per_node
+    relay = None
+    if relayed and nodes > 1 and net.per_node > 1:
+        entering = Outer(
+            pairs.sent, np.broadcast_to(pairs.share[..., :1], (3, 1, nodes)), pairs.straggle, pairs.reverse
+        )
+        relay = Relay(entering, pairs.reverse)
+    spelled = replace(pairs, share=pairs.share.copy())
+    assert alltoall_ns(pairs, group, net, relay) == pytest.approx(alltoall_ns(spelled, group, net, relay), rel=1e-12)

@@ -18,9 +18,15 @@ def exchange_fixed(net: TwoTier, spread: Spread, relayed: bool) -> Floats:
     The slower tier's; where messages pass both one after the other, the sum.
     """
     launch, inside, outside = launches(net, spread), inside_ns(net, spread), between_ns(net, spread)
-    both = shares_node(spread) and (relayed or changes_rails(net, spread))
+    both = steps_in_turn(net, spread, relayed)
     fixed: Floats = launch + (np.where(outside > 0, inside + outside, inside) if both else np.maximum(inside, outside))
     return fixed
+
+
+@lru_cache(maxsize=256)
+def steps_in_turn(net: TwoTier, spread: Spread, relayed: bool) -> bool:
+    """Whether messages pass the fabric of a node and the network one after the other."""
+    return shares_node(spread) and (relayed or changes_rails(net, spread))
 
 
 @lru_cache(maxsize=256)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 
 from moec.backends.fast.collectives import Algorithm, algorithms
 from moec.backends.fast.dense_loads import loads_of_dense
+from moec.backends.fast.even_loads import even_port_ns, is_even
 from moec.backends.fast.latencies import exchange_fixed
 from moec.backends.fast.outer_loads import loads_of_outer
 from moec.backends.fast.ports import Load, between_of, inside_of, spread_for
@@ -71,10 +74,10 @@ def alltoall_ns(pairs: Dense | Outer, members: Array, net: TwoTier, relay: Relay
         amount = pairs.bytes[..., 0] if isinstance(pairs, Dense) else pairs.sent
         return np.zeros(np.shape(amount)[:-1])
     spread = _spread(members, net, relay)
-    first, *others = _loads(pairs, relay, spread, net)
-    port = first.busiest_ns
-    for load in others:
-        port = np.maximum(port, load.busiest_ns)
+    if isinstance(pairs, Outer) and is_even(pairs, relay, spread, net):
+        port = even_port_ns(pairs, relay, spread, net)
+    else:
+        port = reduce(np.maximum, [load.busiest_ns for load in _loads(pairs, relay, spread, net)])
     return np.where(port > 0, port + exchange_fixed(net, spread, relay is not None), 0.0)
 
 

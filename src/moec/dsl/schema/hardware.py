@@ -105,9 +105,10 @@ class Node:
 class RailOptimized:
     """A leaf switch for each rail (the cards of one place in `leaf` nodes), and a spine above the leaf switches."""
 
-    cross_rail: Literal["fabric", "spine"] = spec(
-        "a message to another rail changes rails inside its node first, over the fabric (NCCL's PXN), or crosses the spine",
-        "fabric",
+    cross_rail: Literal["spine", "fabric"] = spec(
+        "a message to another rail crosses the spine (DeepEP and other GPU-initiated sends), or changes rails over the "
+        "fabric of the node that it comes from (PXN, NCCL's default)",
+        "spine",
     )
     oversubscription: float = spec("bandwidth below a leaf switch over that of its uplinks", 1.0, at_least=1)
     leaf: int = spec("nodes that share leaf switches: 32 in a DGX SuperPOD's scalable unit", 32, at_least=1)
