@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 
 from moec.backends.fast.latencies import steps_in_turn
@@ -25,12 +27,22 @@ def is_even(pairs: Outer, relay: Relay | None, spread: Spread, net: TwoTier) -> 
 
 def even_port_ns(pairs: Outer, relay: Relay | None, spread: Spread, net: TwoTier) -> Array:
     """Nanoseconds of the busiest port, `[…, subsets]`."""
+    return _at_least(*_ports(pairs, relay, spread, net))
+
+
+def _at_least(*ports: Array) -> Array:
+    longest: Array = reduce(np.maximum, ports)
+    return longest
+
+
+def _ports(pairs: Outer, relay: Relay | None, spread: Spread, net: TwoTier) -> tuple[Array, ...]:
+    """The busiest scale-up ports and network cards."""
     sent, share, straggle = spread.by_node(pairs.sent), pairs.share[..., 0], np.asarray(pairs.straggle)[..., None]
     (nodes, width), most = sent.shape[-2:], pairs.sent.max(axis=-1)
     near = share * fabric_cost(net) if shares_node(spread) else 0.0
     if nodes == 1:
         others = pairs.sent.sum(axis=-1) - pairs.sent.min(axis=-1)
-        return np.maximum(most * (width - 1), others * straggle) * near
+        return (np.maximum(most * (width - 1), others * straggle) * near,)
     far = share / between_of(net).rate
     if steps_in_turn(net, spread, relay is not None) and (relay is not None or pairs.reverse):
         rail = sent.sum(axis=-2)
@@ -40,13 +52,13 @@ def even_port_ns(pairs: Outer, relay: Relay | None, spread: Spread, net: TwoTier
         if relay is not None and isinstance(relay.entering, Outer):
             late = np.asarray(relay.entering.straggle)[..., None]
             far = relay.entering.share[..., 0] / between_of(net).rate
-            return np.maximum(inside, np.maximum(most * (nodes - 1), into * late) * far)
-        return np.maximum(inside, np.maximum(most * ((nodes - 1) * width), into * (width - 1 + straggle)) * far)
+            return inside, np.maximum(most * (nodes - 1), into * late) * far
+        return inside, np.maximum(most * ((nodes - 1) * width), into * (width - 1 + straggle)) * far
     node = sent.sum(axis=-1)
     beside = (node - sent.min(axis=-1)).max(axis=-1)
     into = (node.sum(axis=-1) - node.min(axis=-1)) * straggle
     if steps_in_turn(net, spread, False):
         inside = np.maximum(most * ((width - 1) * nodes), beside * (nodes - 1 + straggle)) * near
-        return np.maximum(inside, np.maximum(node.max(axis=-1) * (nodes - 1), into) * far)
+        return inside, np.maximum(node.max(axis=-1) * (nodes - 1), into) * far
     inside = np.maximum(most * (width - 1), beside * straggle) * near
-    return np.maximum(inside, np.maximum(most * ((nodes - 1) * width), into) * far)
+    return inside, np.maximum(most * ((nodes - 1) * width), into) * far

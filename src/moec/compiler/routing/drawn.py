@@ -15,11 +15,16 @@ Ints = NDArray[np.int64]
 
 
 def draw_layers(
-    gate: Gate, weights: NDArray[np.float64], slots: Slots, tokens_per_source: Ints, key: tuple[int, int]
+    gate: Gate,
+    weights: NDArray[np.float64],
+    slots: Slots,
+    tokens_per_source: Ints,
+    key: tuple[int, int],
+    nodes: int = 0,
 ) -> Drawn:
     """Sample every layer for the given tokens of each source `[sources]`; `key` is (seed, iteration).
 
-    `weights` `[layers, experts]`. Layers have independent streams, so a layer's draw does not depend on the others.
+    `weights` `[layers, experts]`; `nodes` that hold equally many cells, 0 when nobody asks for them. Layers have independent streams, so a layer's draw does not depend on the others.
     """
     seed, iteration = key
     tokens, sources = int(tokens_per_source.sum()), len(tokens_per_source)
@@ -29,12 +34,13 @@ def draw_layers(
     per_slot = np.zeros((layers, slots.expert.shape[1]), dtype=np.int64)
     hits = np.zeros((layers, sources, cells), dtype=np.int64)
     visits = np.zeros((layers, sources, cells), dtype=np.int64)
+    node_hits = np.zeros((layers, sources, nodes), dtype=np.int64)
     for layer in range(layers):
         rng = generator(seed, DRAWS, iteration, layer)
         keys = expert_keys(rng, (gate.experts,))
         chosen = draw(gate, weights[layer], tokens, rng)
         slot = slots_of(chosen, slots, layer, np.arange(tokens)[:, None], keys[chosen])
-        per_slot[layer], hits[layer], visits[layer] = counts_of(slot, slots, source, sources)
+        per_slot[layer], hits[layer], visits[layer], node_hits[layer] = counts_of(slot, slots, source, sources, nodes)
         np.add.at(counts[layer], slots.expert[layer], per_slot[layer])
     by_cell = per_slot.reshape(layers, cells, slots.per_cell)
-    return Drawn(counts, by_cell.sum(axis=2), (by_cell > 0).sum(axis=2), hits, visits)
+    return Drawn(counts, by_cell.sum(axis=2), (by_cell > 0).sum(axis=2), hits, visits, node_hits)
