@@ -65,7 +65,9 @@ NETWORKS: dict[str, dict[str, object]] = {
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("fabric", ["switch", "fully_connected", "ring", Mesh(2, 2)], ids=str)
 @pytest.mark.parametrize("plan", [{"tp": 2, "dp": 8}, {"tp": 1, "dp": 8, "pp": 2}, {"tp": 4, "dp": 4}], ids=str)
-@pytest.mark.parametrize("exchange", [{}, {"route": "two_phase"}, {"route": "two_phase", "deduplicate": False}], ids=str)
+@pytest.mark.parametrize(
+    "exchange", [{}, {"route": "two_phase"}, {"route": "two_phase", "deduplicate": False}], ids=str
+)
 @pytest.mark.parametrize("overlap", ["none", "two_batch"])
 def test_steps_equal_full_evaluation_on_every_topology(
     network: str, fabric: object, plan: dict[str, int], exchange: dict[str, object], overlap: str

@@ -22,15 +22,17 @@ class FastBackend:
 
     net: TwoTier
     device: Device
+    interference: float = 0.0
 
     @classmethod
     def of(cls, experiment: Experiment) -> FastBackend:
         """The backend for `experiment`'s cluster."""
-        return cls(network_of(experiment), experiment.cluster.node.device)
+        return cls(network_of(experiment), experiment.cluster.node.device, experiment.parallelism.interference)
 
     def run(self, graph: Graph, *, detail: bool = True) -> Timing:
         """The timing of one graph; without `detail`, no per-op times."""
-        return timing(graph, evaluate(graph, durations(graph, self.net, self.device), detail=detail))
+        spans = durations(graph, self.net, self.device)
+        return timing(graph, evaluate(graph, spans, detail=detail, interference=self.interference))
 
     def run_many(self, graphs: Iterable[Graph]) -> list[Timing]:
         """The timings of several graphs, without per-op times."""
