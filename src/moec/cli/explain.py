@@ -17,7 +17,8 @@ def explain(
 ) -> int:
     """Show where FILE's memory and time go.
 
-    Parameters, one GPU's memory, and the op table of one full iteration of each phase.
+    Parameters, one GPU's memory, and of one full iteration of each phase the op table, the critical path and what the
+    exchanges wait for.
     """
     from moec.cli.loading import session_of
     from moec.report.explanation import explanation
@@ -26,7 +27,7 @@ def explain(
     session, report = session_of(file, experiment=experiment, overrides=overrides or (), seed=seed, backend=backend)
     if session is None:
         return fail(report, as_json=as_json)
-    typical, phases = session_phases(session)
+    typical, phases = session_phases(session, studied=True)
     if not all(phase.ops for phase in phases):
         title = f"backend `{backend}` times whole iterations, not the operations in them"
         return fail(

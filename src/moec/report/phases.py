@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moec.backends.base import Backend
+from moec.backends.base import Backend, Timing
+from moec.backends.critical_path import PathShare, critical_path, path_shares
+from moec.backends.fast.backend import FastBackend
+from moec.backends.fast.exchange_report import ExchangeReport
 from moec.compiler.batch import Batch, RankBatch
+from moec.compiler.graph import Graph
 from moec.compiler.lower import Context, lower, program_of
 from moec.dsl.schema import Serving
 from moec.report.ops import OpRow, op_rows
@@ -27,7 +31,10 @@ class Typical:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Phase:
-    """One iteration of `tokens` new tokens and `sequences` requests in all, on one instance. Times in microseconds."""
+    """One iteration of `tokens` new tokens and `sequences` requests in all, on one instance. Times in microseconds.
+
+    Where asked for and known: `path`, the critical path by op, and `exchanges`, what each exchange waits for.
+    """
 
     name: str
     sequences: int
@@ -35,6 +42,8 @@ class Phase:
     time_us: float
     exposed_us: float
     ops: tuple[OpRow, ...]
+    path: tuple[PathShare, ...] = ()
+    exchanges: tuple[ExchangeReport, ...] = ()
 
     @property
     def communication_us(self) -> float:
@@ -53,13 +62,15 @@ def typical_of(session: Session) -> Typical:
     return Typical(mean_in, mean_out, per_rank, assumed=False)
 
 
-def session_phases(session: Session) -> tuple[Typical, tuple[Phase, ...]]:
-    """The phases of a session, and the request that they are made of."""
+def session_phases(session: Session, *, studied: bool = False) -> tuple[Typical, tuple[Phase, ...]]:
+    """The phases of a session, and the request that they are made of; `studied` with critical path and exchanges."""
     typical, prepared = typical_of(session), session.prepared
-    return typical, phases_of(prepared.context, session.backend, prepared.memory.kv_blocks, typical)
+    return typical, phases_of(prepared.context, session.backend, prepared.memory.kv_blocks, typical, studied=studied)
 
 
-def phases_of(context: Context, backend: Backend, kv_blocks: int, typical: Typical) -> tuple[Phase, ...]:
+def phases_of(
+    context: Context, backend: Backend, kv_blocks: int, typical: Typical, *, studied: bool = False
+) -> tuple[Phase, ...]:
     """Prefill, decode and mixed, each as full as the scheduler, the cache and the workload let it be."""
     batches = phase_batches(context.experiment.serving, kv_blocks, typical)
     program = program_of(context)
@@ -70,8 +81,18 @@ def phases_of(context: Context, backend: Backend, kv_blocks: int, typical: Typic
         timing = backend.run(graph)
         sequences, tokens = len(rank.new) * context.layout.dp, int(rank.new.sum()) * context.layout.dp
         makespan, exposed = (_us(x) for x in (timing.makespan_ns, timing.exposed_ns))
-        found.append(Phase(name, sequences, tokens, makespan, exposed, op_rows(graph, timing)))
+        path, exchanges = _studied(graph, timing, backend) if studied else ((), ())
+        found.append(Phase(name, sequences, tokens, makespan, exposed, op_rows(graph, timing), path, exchanges))
     return tuple(found)
+
+
+def _studied(
+    graph: Graph, timing: Timing, backend: Backend
+) -> tuple[tuple[PathShare, ...], tuple[ExchangeReport, ...]]:
+    """Only timings that say when ops were ready have a path, and only the fast estimator knows its links."""
+    known = bool(timing.ops) and all(op.ready_ns is not None for op in timing.ops)
+    path = path_shares(critical_path(graph, timing)) if known else ()
+    return path, backend.exchanges(graph) if isinstance(backend, FastBackend) else ()
 
 
 def phase_batches(serving: Serving, kv_blocks: int, typical: Typical) -> Mapping[str, RankBatch]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from moec.backends.base import StepTimer, Timing
 from moec.backends.fast.durations import durations
+from moec.backends.fast.exchange_report import ExchangeReport, exchange_reports
 from moec.backends.fast.network import TwoTier, network_of
 from moec.backends.fast.schedule import Clock, evaluate
 from moec.backends.fast.steps import DrawnSteps, FastSteps
@@ -33,6 +34,10 @@ class FastBackend:
         """The timing of one graph; without `detail`, no per-op times."""
         spans = durations(graph, self.net, self.device)
         return timing(graph, evaluate(graph, spans, detail=detail, interference=self.interference))
+
+    def exchanges(self, graph: Graph) -> tuple[ExchangeReport, ...]:
+        """What the exchanges of one iteration wait for: loads of ports, links and pairs, algorithms of collectives."""
+        return exchange_reports(graph, self.net)
 
     def run_many(self, graphs: Iterable[Graph]) -> list[Timing]:
         """The timings of several graphs, without per-op times."""
