@@ -81,8 +81,9 @@ class Weighted:
 
 def _straight(base: int, length: int, a: int, b: int) -> list[tuple[int, float]]:
     """Links of one line of `length` places, the first of them numbered `base`: there, then back."""
-    low, high = sorted((a, b))
-    return [(base + i + (length - 1 if a > b else 0), 1.0) for i in range(low, high)]
+    if a <= b:
+        return [(base + i, 1.0) for i in range(a, b)]
+    return [(base + length - 1 + i, 1.0) for i in range(a - 1, b - 1, -1)]
 
 
 def message_loads(lattice: Lattice, a: Ints, b: Ints) -> Array:
