@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +15,9 @@ from moec.compiler.routing.race import Gate, draw
 from moec.compiler.routing.seeds import DRAWS, generator
 
 Ints = NDArray[np.int64]
+
+MANY_TOKENS = 1 << 17
+"""Tokens, over all layers, from which threads are worth starting."""
 
 
 def draw_layers(
@@ -35,12 +41,20 @@ def draw_layers(
     hits = np.zeros((layers, sources, cells), dtype=np.int64)
     visits = np.zeros((layers, sources, cells), dtype=np.int64)
     node_hits = np.zeros((layers, sources, nodes), dtype=np.int64)
-    for layer in range(layers):
+
+    def sample(layer: int) -> None:
         rng = generator(seed, DRAWS, iteration, layer)
         keys = expert_keys(rng, (gate.experts,))
         chosen = draw(gate, weights[layer], tokens, rng)
         slot = slots_of(chosen, slots, layer, np.arange(tokens)[:, None], keys[chosen])
         per_slot[layer], hits[layer], visits[layer], node_hits[layer] = counts_of(slot, slots, source, sources, nodes)
         np.add.at(counts[layer], slots.expert[layer], per_slot[layer])
+
+    if layers * tokens < MANY_TOKENS:
+        for layer in range(layers):
+            sample(layer)
+    else:  # layers have their own streams and rows, so they may be drawn side by side
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+            list(threads.map(sample, range(layers)))
     by_cell = per_slot.reshape(layers, cells, slots.per_cell)
     return Drawn(counts, by_cell.sum(axis=2), (by_cell > 0).sum(axis=2), hits, visits, node_hits)
