@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
 from moec.backends.fast.tiers import Tier, TwoTier, network_of
@@ -47,8 +47,8 @@ def wire(experiment: Experiment, options: AstraSystem, congestion: str, world: i
     if congestion == "unaware" and world > 1 and any(d.wiring == "Switch" for d in wired.dimensions):
         title = "the unaware simulator gives every pair of ranks its own link: incast and `direct` exchanges cost too little"
         found.append(_warning("M413", title, "`congestion = aware` shares the ports of a switch"))
-    found += [*_simplified(network_of(experiment), world), *_left_out(experiment)]
-    return wired, [Diagnostic(d.code, d.title, span, "this cluster", help=d.help, severity=d.severity) for d in found]
+    found += _simplified(network_of(experiment), world)
+    return wired, [*(replace(d, span=span, label="this cluster") for d in found), *_left_out(experiment)]
 
 
 def _wired(net: TwoTier, options: AstraSystem, congestion: str, world: int) -> tuple[Wired, list[Diagnostic]]:
@@ -134,9 +134,13 @@ def _left_out(experiment: Experiment) -> list[Diagnostic]:
     """Parts of the plan that traces do not tell the simulator."""
     plan, found = experiment.parallelism, []
     if plan.exchange.route == "two_phase" and experiment.model.moe is not None:
-        found.append(_warning("M418", "traces send a two-phase exchange straight from rank to rank"))
+        title = "traces send a two-phase exchange straight from rank to rank"
+        asked = experiment.span("parallelism.exchange.route")
+        found.append(replace(_warning("M418", title), span=asked, label="not in the traces"))
     if plan.interference:
-        found.append(_warning("M419", "to the simulator communication slows no kernel: `interference` is left out"))
+        title = "to the simulator communication slows no kernel: `interference` is left out"
+        asked = experiment.span("parallelism.interference")
+        found.append(replace(_warning("M419", title), span=asked, label="not in the traces"))
     return found
 
 
