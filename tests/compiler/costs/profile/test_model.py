@@ -229,9 +229,13 @@ def test_the_plan_chooses_the_degree(bundle: Path) -> None:
 
 
 @settings(deadline=None, max_examples=25)
-@given(seed=st.integers(0, 10_000), dp=st.sampled_from([1, 2]), name=st.sampled_from(["mixture", "dense"]))
-def test_the_serving_loop_and_the_graph_agree(bundle: Path, seed: int, dp: int, name: str) -> None:
-    e = profiled(bundle, model=MODELS[name], dp=dp)
+@given(
+    seed=st.integers(0, 10_000), dp=st.sampled_from([1, 2]),
+    case=st.sampled_from([("mixture", "none"), ("mixture", "two_batch"), ("dense", "none")]),
+)  # fmt: skip
+def test_the_serving_loop_and_the_graph_agree(bundle: Path, seed: int, dp: int, case: tuple[str, str]) -> None:
+    name, overlap = case
+    e = profiled(bundle, model=MODELS[name], dp=dp, overlap=overlap)
     costs, law = make(e)[0], routing_law(e)[0]
     assert costs is not None
     context, backend = context_of(e, costs, law), FastBackend.of(e)

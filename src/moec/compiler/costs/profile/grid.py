@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from moec.compiler.costs.profile.axis import Place, fill_lines, on_point, place_on
+from moec.compiler.costs.profile.monotone import between
 from moec.compiler.kernels import Array
 
 
@@ -53,7 +54,31 @@ class Grid:
         for extrapolate in (False, True):
             for axis in (3, 1, 2, 0):
                 _fill(times, outside, axes[axis], axis, extrapolate=extrapolate)
-        return cls(axes[0], axes[1], axes[2], axes[3], times, known, outside)
+        return cls(axes[0], axes[1], axes[2], axes[3], times, known, outside)._refined()
+
+    def _refined(self) -> Grid:
+        """With more numbers of decode tokens, between those measured.
+
+        They double from one to the next, and in the prompt kernel the first ones come for free while the device is not
+        full: the chord of such a bend lies above it. A monotone cubic follows it; looked up linearly in quarters.
+        """
+        start = int(self.decodes[0] == 0)
+        points = self.decodes[start:]
+        if len(points) < 3:
+            return self
+        fine = np.unique(
+            np.rint(np.concatenate([points, *(points[:-1] + np.diff(points) * x for x in (0.25, 0.5, 0.75))]))
+        )
+        upper = np.searchsorted(points, fine) + start
+        old = np.isin(fine, points)
+        times = between(points, np.moveaxis(self.times[:, :, start:], 2, -1), fine)
+        parts = {
+            "times": np.where(old[:, None], self.times[:, :, upper], np.moveaxis(times, -1, 2)),
+            "known": self.known[:, :, upper] & old[:, None],
+            "beyond": self.beyond[:, :, upper],
+        }
+        joined = {f: np.concatenate((getattr(self, f)[:, :, :start], part), axis=2) for f, part in parts.items()}
+        return replace(self, decodes=np.concatenate((self.decodes[:start], fine)), **joined)
 
     def at(self, p: Point) -> Array:
         """The times, linear along every axis; 0 where there is neither a prompt nor a decode token."""
