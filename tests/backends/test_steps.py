@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -66,13 +67,20 @@ NETWORKS: dict[str, dict[str, object]] = {
 }
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("fabric", ["switch", "fully_connected", "ring", Mesh(2, 2)], ids=str)
-@pytest.mark.parametrize("plan", [{"tp": 2, "dp": 8}, {"tp": 1, "dp": 8, "pp": 2}, {"tp": 4, "dp": 4}], ids=str)
-@pytest.mark.parametrize(
-    "exchange", [{}, {"route": "two_phase"}, {"route": "two_phase", "deduplicate": False}], ids=str
-)
-@pytest.mark.parametrize("overlap", ["none", "two_batch"])
+FABRICS: tuple[object, ...] = ("switch", "fully_connected", "ring", Mesh(2, 2))
+SPREAD = ({"tp": 2, "dp": 8}, {"tp": 1, "dp": 8, "pp": 2}, {"tp": 4, "dp": 4})
+EXCHANGES = ({}, {"route": "two_phase"}, {"route": "two_phase", "deduplicate": False})
+CASES = [
+    (network, fabric, plan, EXCHANGES[i % 3], ("none", "two_batch")[i % 2])
+    for i, (network, fabric, plan) in enumerate(product(NETWORKS, FABRICS, SPREAD))
+] + [
+    (network, FABRICS[i % 4], SPREAD[i % 3], exchange, overlap)
+    for i, (network, exchange, overlap) in enumerate(product(NETWORKS, EXCHANGES, ("none", "two_batch")))
+]
+"""Every network with every fabric and every plan, and with every exchange and overlap."""
+
+
+@pytest.mark.parametrize(("network", "fabric", "plan", "exchange", "overlap"), CASES, ids=str)
 def test_steps_equal_full_evaluation_on_every_topology(
     network: str, fabric: object, plan: dict[str, int], exchange: dict[str, object], overlap: str
 ) -> None:

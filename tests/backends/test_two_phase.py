@@ -10,11 +10,12 @@ import pytest
 from moec.backends.fast.backend import FastBackend
 from moec.backends.fast.durations import alltoall_whole
 from moec.backends.fast.network import exchange_loads
-from moec.compiler.graph import AllToAll, Dense, Graph
+from moec.compiler.graph import AllToAll, Block, Dense, Graph, Op
 from moec.compiler.lower import lower
 from moec.compiler.placement.slots import Slots
 from moec.compiler.routing.cells import counts_of
 from moec.compiler.routing.law import routing_law
+from moec.compiler.verify import verify
 from moec.dsl.schema import Experiment, ExpertPlan, Moe, Routing, Zipf
 from support.cases import MIXTURE, experiment, program, random_batch
 
@@ -148,3 +149,26 @@ def test_forwarding_needs_whole_nodes() -> None:
     backend = FastBackend.of(plan())
     with pytest.raises(ValueError, match="whole nodes"):
         exchange_loads(Dense(work.pairs.bytes[..., :14, :14]), np.arange(14)[None], backend.net, work.relay)
+
+
+@pytest.mark.parametrize("mode", ["expected", "drawn"])
+@pytest.mark.parametrize("deduplicate", [True, False])
+@pytest.mark.parametrize("model", [WIDE, replace(MIXTURE, moe=Moe(64, 1, 512))], ids=["top 8", "top 1"])
+def test_graphs_obey_their_rules_and_a_wrong_relay_is_found(mode: str, deduplicate: bool, model) -> None:
+    work, graph = exchange(plan(model=model, deduplicate=deduplicate), mode=mode)
+    assert verify(graph) == []
+    assert work.relay is not None
+    entering = work.relay.entering
+    wrong = (
+        replace(entering, bytes=entering.bytes * 9)
+        if isinstance(entering, Dense)
+        else replace(entering, share=entering.share * 9)
+    )
+    op = Op("dispatch", replace(work, relay=replace(work.relay, entering=wrong)), "comm", enters=(0,))
+    back = replace(op, name="combine", work=replace(work, relay=None), deps=(0,), enters=())
+    broken = Graph(
+        16,
+        graph.groups,
+        (Block("layer", len(wrong.bytes) if isinstance(wrong, Dense) else 1, (op, back), (1,), 0, 16),),
+    )
+    assert any(fault.startswith("relayed: layer.dispatch") for fault in verify(broken))

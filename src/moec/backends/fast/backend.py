@@ -1,4 +1,4 @@
-"""The fast backend: times a graph with the two-tier network and max-plus evaluation."""
+"""The fast backend: times a graph with the network model and max-plus evaluation."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from moec.compiler.graph import CollectiveKind
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Algorithm:
-    """A way to do a collective: `fixed` nanoseconds, of them `steps_ns` for its steps, and nanoseconds `per_byte` of the
-    full buffer, all `[subsets]`.
+    """A way to do a collective: `fixed` nanoseconds for starting and for its steps, and nanoseconds `per_byte` of the full
+    buffer, both `[subsets]`.
     """
 
     name: str
