@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -24,6 +25,9 @@ ORDER = (QUEUED, SCHEDULED, "first_token_ts", "last_token_ts")
 MOST = 2**31 - 1
 """Tokens of a request, at most."""
 SHOWN = 5
+
+NAMED = re.compile(r"`(\w+_\w+)`")
+"""The key that a remark is about, the first one where it names two."""
 
 
 @dataclass(slots=True)
@@ -48,7 +52,7 @@ class Line:
 
 def read_lines(name: str, text: str) -> tuple[Rows | None, list[Diagnostic]]:
     """The requests of the file `name`; None with every bad line (the first five one by one)."""
-    numbered = [(i, line) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
+    numbered = [(i, line) for i, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1) if line.strip()]
     if not numbered:
         return None, [Diagnostic("M541", f"`{name}` has no requests", help="a recorded run has a line per request")]
     lines, bad = list[Line](), list[Diagnostic]()
@@ -138,7 +142,7 @@ def _twice(name: str, lines: list[Line]) -> list[Diagnostic]:
         key = str(line.record.get("request_id"))
         if line.record.get("request_id") is not None and key in first:
             before = first[key]
-            span, there = (Span(name, x.number, 1, x.number, len(x.text) + 1) for x in (line, before))
+            span, there = (Span(name, x.number, 1, x.number, 2) for x in (line, before))
             title = f"request `{key}` stands twice in `{name}`, on lines {before.number} and {line.number}"
             found.append(Diagnostic("M543", title, span, labels=(Label(there, "the first one"),), help="keep one"))
         first.setdefault(key, line)
