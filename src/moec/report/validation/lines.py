@@ -128,10 +128,11 @@ def _shown(value: Any) -> str:
 
 
 def _wrong(name: str, number: int, line: str, why: str) -> Diagnostic:
-    span = Span(name, number, 1, number, len(line) + 1)
-    return Diagnostic(
-        "M542", f"line {number} of `{name}` {why}", span, help="mend the line, or take the file as it was written"
-    )
+    key = NAMED.search(why)
+    start = max(0, line.find(key[1])) if key else 0
+    span = Span(name, number, start + 1, number, start + 1 + (len(key[1]) if key and start else 1))
+    title, help = f"line {number} of `{name}` {why}", "mend the line, or take the file as it was written"
+    return Diagnostic("M542", title, span, help=help)
 
 
 def _twice(name: str, lines: list[Line]) -> list[Diagnostic]:
