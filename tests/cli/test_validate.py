@@ -10,7 +10,6 @@ import pytest
 
 from support.recorded import record, write
 
-HERE = Path(__file__).parents[1] / "errors"
 AT_ONCE = ("serving.overhead.admission=0 s",)
 """Whoever arrives at an idle engine is queued at once, as the alignment of the clocks takes it."""
 
@@ -131,42 +130,48 @@ def torn(folder: Path, lines: list[dict]) -> None:
 
 
 WRONG = {
-    "M540_nothing_there": lambda folder, lines: (folder / "requests.jsonl").unlink(),
-    "M540_not_utf8": lambda folder, lines: (folder / "requests.jsonl").write_bytes(b'{"request_id": "\xff"}\n'),
-    "M541_empty": lambda folder, lines: (folder / "requests.jsonl").write_text("\n\n"),
-    "M542_torn": torn,
-    "M542_no_first_token": edited(2, first_token_ts=None),
-    "M542_not_a_number": edited(2, output_toks="8"),
-    "M542_out_of_order": late,
-    "M542_meta": lambda folder, lines: (folder / "meta.json").write_text('{"num_requests": 12,\n "seed": }\n'),
-    "M543_twice": edited(7, request_id="bench-3"),
-    "M544_other_length": edited(5, output_toks=9),
-    "M545_partial": lambda folder, lines: write(folder, lines[:-3]),
-    "M545_partial_by_its_meta": lambda folder, lines: (folder / "meta.json").write_text('{"num_requests": 300}'),
-    "M545_other_requests": edited(5, request_id="bench-99"),
-    "M547_no_column": lambda folder, lines: (folder / "timeseries.csv").write_text("t,running\n0,1\n"),
-    "M547_not_a_number": lambda folder, lines: (folder / "timeseries.csv").write_text("t,running,waiting\n0,1,few\n"),
-}
+    "nothing there": (lambda folder, lines: (folder / "requests.jsonl").unlink(), "M540", "no such file"),
+    "not UTF-8": (
+        lambda folder, lines: (folder / "requests.jsonl").write_bytes(b'{"request_id": "\xff"}\n'), "M540", "byte 16",
+    ),
+    "empty": (lambda folder, lines: (folder / "requests.jsonl").write_text("\n\n"), "M541", "has no requests"),
+    "torn": (torn, "M542", "run/requests.jsonl:12:"),
+    "no first token": (edited(2, first_token_ts=None), "M542", "line 3 of `run/requests.jsonl` has no `first_token_ts`"),
+    "not a number": (edited(2, output_toks="8"), "M542", 'line 3 of `run/requests.jsonl` has `"8"` for `output_toks`'),
+    "a whole number that is none": (edited(2, input_toks=True), "M542", "has `true` for `input_toks`"),
+    "out of order": (late, "M542", "line 5 of `run/requests.jsonl` has `last_token_ts` before `first_token_ts`"),
+    "meta": (
+        lambda folder, lines: (folder / "meta.json").write_text('{"num_requests": 12,\n "seed": }\n'), "M542",
+        "run/meta.json:2:10",
+    ),
+    "twice": (edited(7, request_id="bench-3"), "M543", "on lines 4 and 8"),
+    "other length": (edited(5, output_toks=9), "M544", "line 6 of `run/requests.jsonl` has 64 prompt and 9 generated"),
+    "partial": (lambda folder, lines: write(folder, lines[:-3]), "M545", "has 9 requests, the workload 12"),
+    "partial by its meta": (
+        lambda folder, lines: (folder / "meta.json").write_text('{"num_requests": 300}'), "M545", "there were 300",
+    ),
+    "other requests": (edited(5, request_id="bench-99"), "M545", "the workload has no request `bench-99`"),
+    "no column": (
+        lambda folder, lines: (folder / "timeseries.csv").write_text("t,running\n0,1\n"), "M547", "no column `waiting`",
+    ),
+    "a log with words": (
+        lambda folder, lines: (folder / "timeseries.csv").write_text("t,running,waiting\n0,1,few\n"), "M547",
+        "line 2 of `run/timeseries.csv` has `few` for `waiting`",
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_record_that_cannot_be_compared_with_says_why_and_where(moec, tiny, run, name, update_golden):
+def test_a_record_that_cannot_be_compared_with_says_why_and_where(moec, tiny, run, name):
     lines = [json.loads(line) for line in (run / "requests.jsonl").read_text().splitlines()]
-    for line in lines:  # round stamps make short goldens
-        for i, key in enumerate(("queued_ts", "scheduled_ts", "first_token_ts", "last_token_ts")):
-            line[key] = 4321.0 + int(line["request_id"].removeprefix("bench-")) + 0.1 * i
-        line["arrival_time"] = 1.7e9 + int(line["request_id"].removeprefix("bench-"))
-    write(run, lines)
-    WRONG[name](run, lines)
+    edit, code, said = WRONG[name]
+    edit(run, lines)
     ran = moec("validate", tiny, "--against", run)
-    golden = HERE / f"{name}.txt"
-    if update_golden:
-        golden.write_text(ran.err)
 
     assert ran.code in (1, 2)
     assert not ran.out
-    assert name[:4] in ran.err
-    assert ran.err == golden.read_text()
+    assert f"[{code}]" in ran.err
+    assert said in ran.err
 
 
 def test_a_folder_that_is_not_there(moec, tiny):
