@@ -73,6 +73,16 @@ def test_what_is_written_is_what_is_printed(moec, tiny, run):
     assert moec("validate", tiny, "--against", run, "-o", "out").code == 2  # never over results without --force
 
 
+def test_requests_of_one_token_have_no_time_per_output_token(moec, tiny):
+    tiny.write_text(tiny.read_text().replace("output: 8 tokens", "output: 1 tokens"))
+    record(tiny, Path("run"), overrides=AT_ONCE)
+    ran = moec("validate", tiny, "--against", "run", "--set", *AT_ONCE, "--json")
+
+    assert ran.code == 0, ran.out
+    assert ran.json["mape"]["tpot"] == 0
+    assert ran.json["figures"]["mean_tpot_ms"] == {"recorded": 0, "simulated": 0, "error": 0}
+
+
 def test_a_log_of_the_engine_joins_the_curves(moec, tiny, run):
     (run / "timeseries.csv").write_text("t,running,waiting\n0,3,1\n1,0,0\n")
     moec("validate", tiny, "--against", run, "-o", "out")
@@ -139,6 +149,8 @@ WRONG = {
     "no first token": (edited(2, first_token_ts=None), "M542", "line 3 of `run/requests.jsonl` has no `first_token_ts`"),
     "not a number": (edited(2, output_toks="8"), "M542", 'line 3 of `run/requests.jsonl` has `"8"` for `output_toks`'),
     "a whole number that is none": (edited(2, input_toks=True), "M542", "has `true` for `input_toks`"),
+    "beyond all clocks": (edited(2, last_token_ts=10**400), "M542", "for `last_token_ts`"),
+    "no number at all": (edited(2, last_token_ts=float("nan")), "M542", "has `NaN` for `last_token_ts`"),
     "out of order": (late, "M542", "line 5 of `run/requests.jsonl` has `last_token_ts` before `first_token_ts`"),
     "meta": (
         lambda folder, lines: (folder / "meta.json").write_text('{"num_requests": 12,\n "seed": }\n'), "M542",
