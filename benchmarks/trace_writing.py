@@ -37,11 +37,15 @@ CASES = (Case("traces_tp2048", 0, 15.0, 1024.0), Case("traces_ep320", 5, 60.0, f
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One run: seconds and MiB of the process; nodes in the ranks' traces and in the sets beside them; MB on disk."""
+    """One run: the process's seconds by the clock and of a core, MiB at its peak; nodes in the ranks' traces and in the sets
+    beside them; MB on disk.
+    """
 
     seconds: float
+    core: float
     mib: float
     nodes: int
+    set_nodes: int
     megabytes: float
 
 
@@ -62,7 +66,8 @@ def write(case: Case) -> Written:
             raise SystemExit(f"{case.name}: `moec compile` failed\n{text.decode()}")
         (row,) = json.loads(text)["iterations"]
         size = sum(p.stat().st_size for p in target.rglob("*") if p.is_file())
-    return Written(seconds, usage.ru_maxrss / 1024, row["nodes"], size / 1e6)
+    core = usage.ru_utime + usage.ru_stime
+    return Written(seconds, core, usage.ru_maxrss / 1024, row["nodes"], row["set_nodes"], size / 1e6)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -70,14 +75,17 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description="Time the writing of traces.")
     parser.add_argument("--repeats", type=int, default=3)
     repeats = parser.parse_args(arguments).repeats
-    print(f"{'case':<16} {'process':>9} {'limit':>8} {'peak':>10} {'nodes':>12} {'on disk':>10}")
+    print(
+        f"{'case':<16} {'process':>9} {'limit':>8} {'core':>9} {'peak':>10} {'nodes':>11} {'in sets':>12} {'on disk':>10}"
+    )
     for case in CASES:
         runs = [write(case) for _ in range(repeats)]
-        seconds, mib = (statistics.median(column) for column in zip(*((r.seconds, r.mib) for r in runs), strict=True))
+        columns = zip(*((r.seconds, r.core, r.mib) for r in runs), strict=True)
+        seconds, core, mib = (statistics.median(column) for column in columns)
         late = "" if seconds <= case.limit_s and mib <= case.limit_mib else "  too slow or too large"
         print(
-            f"{case.name:<16} {seconds:>7.2f} s {case.limit_s:>6.0f} s {mib:>6.0f} MiB {runs[0].nodes:>12,}"
-            f" {runs[0].megabytes:>7.0f} MB{late}"
+            f"{case.name:<16} {seconds:>7.2f} s {case.limit_s:>6.0f} s {core:>7.2f} s {mib:>6.0f} MiB {runs[0].nodes:>11,}"
+            f" {runs[0].set_nodes:>12,} {runs[0].megabytes:>7.0f} MB{late}"
         )
 
 

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from moec.version import VERSION as __version__
 
 if TYPE_CHECKING:
+    from moec.backends.fast.replay.run import time_traces
+    from moec.backends.fast.replay.timing import Refused, Timing
     from moec.dsl.diagnostics import Diagnostic, Report
     from moec.dsl.load import load
     from moec.dsl.render import render
@@ -30,28 +32,34 @@ if TYPE_CHECKING:
 __all__ = [
     "Diagnostic",
     "Experiment",
+    "Refused",
     "Report",
     "Results",
     "Session",
+    "Timing",
     "__version__",
     "load",
     "open_session",
     "render",
     "simulate",
     "summary",
+    "time_traces",
 ]
 
 _HOMES = {
     "Diagnostic": "moec.dsl.diagnostics",
     "Experiment": "moec.dsl.schema",
+    "Refused": "moec.backends.fast.replay.timing",
     "Report": "moec.dsl.diagnostics",
     "Results": "moec.serving.results",
     "Session": "moec.session",
+    "Timing": "moec.backends.fast.replay.timing",
     "load": "moec.dsl.load",
     "open_session": "moec.session",
     "render": "moec.dsl.render",
     "simulate": "moec.session",
     "summary": "moec.report.metrics",
+    "time_traces": "moec.backends.fast.replay.run",
 }
 """Where each public name lives; modules are imported when a name of theirs is first used."""
 

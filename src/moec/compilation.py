@@ -134,6 +134,7 @@ def _write(
         "command": f"{binary} {arguments}",
         "ranks": graph.world,
         "nodes": inputs.traces.nodes,
+        "set_nodes": inputs.traces.set_nodes,
         "bytes": dict(sorted(inputs.traces.carried.items())),
         "splits": inputs.settings.splits,
         "approximated": approximated,

@@ -77,7 +77,9 @@ def _many(folder: Path) -> str:
     return write_set(folder, [[comp(1)]] * 1024, network={"npus_count": [1024]})
 
 
-def _custom(folder: Path, *, size: int = 2, files: int = 2, peer: int | None = None, cached: bool = False) -> str:
+def _custom(
+    folder: Path, *, size: int = 2, files: int = 2, peer: int | None = None, cached: bool = False, splits: int = 1
+) -> str:
     """Two groups of two; in each an all-to-all (node 2) that is a trace set of its own."""
     mine = [comp(1), coll(2, [1], kind=A2A, group="1"), *([coll(3, [2], kind=A2A, group="1")] if cached else [])]
     theirs = [comp(1)]
@@ -85,7 +87,7 @@ def _custom(folder: Path, *, size: int = 2, files: int = 2, peer: int | None = N
         folder,
         [mine, mine, theirs, theirs],
         groups=HALVES,
-        system={"per-node-custom-implementation": str(folder / "map.yml")},
+        system={"per-node-custom-implementation": str(folder / "map.yml"), "preferred-dataset-splits": splits},
     )
     (folder / "map.yml").write_text(f"2: {folder / 'own'}\n")
     for me in range(files):
@@ -96,7 +98,8 @@ def _custom(folder: Path, *, size: int = 2, files: int = 2, peer: int | None = N
 
 
 def _custom_list(folder: Path) -> str:
-    return write_set(folder, [chain()] * 4, system={"all-reduce-implementation-custom": ["a", "b"]})
+    system = {"all-reduce-implementation-custom": ["a", "b"], "preferred-dataset-splits": 1}
+    return write_set(folder, [chain()] * 4, system=system)
 
 
 def _broken_memory(folder: Path) -> str:
@@ -174,6 +177,10 @@ BROKEN: dict[str, Callable[[Path], str]] = {
     "message-of-another": _each([comp(1), send(2, 1, [1], comm_src=3)], [recv(1, 0)], [comp(1)], [comp(1)]),
     "receive-without-send": _each([comp(1), send(2, 1, [1])], [recv(1, 0, size=4000)], [comp(1)], [comp(1)]),
     "send-without-receive": _first(comp(1), send(2, 1, [1])),
+    "instant-message": _each([send(1, 1, size=10)], [recv(1, 0, size=10)], [comp(1)], [comp(1)]),
+    "group-endpoint-delay": _each(
+        *([chain(group="1")] * 2), *([chain(group="2")] * 2), groups=HALVES, system={"endpoint-delay": 1000}
+    ),
     "no-splits": _same(*chain(), system={"preferred-dataset-splits": None}),
     "no-collective-optimization": _same(
         *chain(), network=TWO_DIMS, system={**TWO_RINGS, "collective-optimization": None}
@@ -188,6 +195,11 @@ BROKEN: dict[str, Callable[[Path], str]] = {
     "aware-ring-of-two": lambda folder: write_set(folder, [chain()] * 2, network={**RING, "npus_count": [2]}),
     "diagonal-messages": _each([send(1, 3)], [comp(1)], [comp(1)], [recv(1, 0)], network=TWO_DIMS, system=TWO_RINGS),
     "bad-memory": _broken_memory,
+    "memory-fraction": lambda folder: write_set(
+        folder,
+        [chain()] * 4,
+        memory={"memory-type": "PER_NPU_MEMORY_EXPANSION", "remote-mem-bw": 50.5, "remote-mem-latency": 100},
+    ),
     "no-remote-memory": _first(comp(1), memory(2, [1])),
     "bad-algorithm": _same(*chain(), system={"all-reduce-implementation": "ring"}),
     "no-algorithm": _same(*chain(), system={"all-reduce-implementation": None}),
@@ -204,6 +216,10 @@ BROKEN: dict[str, Callable[[Path], str]] = {
     "halving-doubling": lambda folder: write_set(
         folder, [chain()] * 3, network=THREE, system={"all-reduce-implementation": ["halvingDoubling"]}
     ),
+    "halving-doubling-small": _same(
+        *chain(28), system={"all-reduce-implementation": ["halvingDoubling"], "preferred-dataset-splits": 4}
+    ),
+    "whole-messages": _same(*chain()),
     "double-binary-tree": lambda folder: write_set(
         folder, [chain()] * 3, network=THREE, system={"all-reduce-implementation": ["doubleBinaryTree"]}
     ),
@@ -212,9 +228,15 @@ BROKEN: dict[str, Callable[[Path], str]] = {
     "custom-missing": lambda folder: _custom(folder, files=1),
     "custom-peer": lambda folder: _custom(folder, peer=3),
     "custom-cached": lambda folder: _custom(folder, cached=True),
+    "custom-in-pieces": lambda folder: _custom(folder, splits=4),
     "collective-mismatch": _each(*([chain(4096)] * 3), chain(8192)),
     "world-out-of-step": _each(*([[coll(1, group="1"), coll(2, [1])]] * 2), *([[coll(2)]] * 2), groups={"1": [0, 1]}),
     "collective-without-peer": _each(*([chain()] * 3), [comp(1)]),
+    "statistics-abort": lambda folder: write_set(
+        folder,
+        [[comp(1), memory(2, [1]), send(3, 1, [2])], [recv(1, 0)], [comp(1)], [comp(1)]],
+        memory={"memory-type": "PER_NPU_MEMORY_EXPANSION", "remote-mem-bw": 50, "remote-mem-latency": 100},
+    ),
     "deadlock": _each(
         _exchange(1, 2),
         _exchange(1, 2),
@@ -225,5 +247,11 @@ BROKEN: dict[str, Callable[[Path], str]] = {
 }
 """The folder gets the trace set and its configuration files; the prefix comes back."""
 
-BINARY = {"aware-one-dimension": "aware", "aware-ring-of-two": "aware", "unaware-switch-direct": "unaware"}
+BINARY = {
+    "aware-one-dimension": "aware",
+    "aware-ring-of-two": "aware",
+    "instant-message": "aware",
+    "unaware-switch-direct": "unaware",
+    "whole-messages": "aware",
+}
 """Which of the simulator's two network models a set is for, where that matters."""

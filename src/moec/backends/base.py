@@ -15,15 +15,18 @@ from moec.dsl.diagnostics import Diagnostic
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpTiming:
-    """When one op ran, in nanoseconds: `[…, repeats shown, ranks]`. Later repeats follow at the block's `period`.
+    """When one op ran, in nanoseconds: `[…, repeats shown, ranks]`. Later repeats follow at `period_ns` `[…, ranks]`.
 
-    `source`: the evidence level of a communication's time, where the backend has more than a model of it.
+    `ready_ns`: when the op could have started on a rank; members of an exchange then wait for the last of them. `source`: the
+    evidence level of a communication's time, where the backend has more than a model of it.
     """
 
     block: int
     op: int
     start_ns: Array
     end_ns: Array
+    ready_ns: Array | None = None
+    period_ns: Array | None = None
     source: str | None = None
 
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moec.backends.fast.astra import Dim, Refusal, custom_alltoall_ns, exchange, point_to_point_ns, sendrecv_alltoall_ns
+from moec.backends.fast.astra import switch as switch_module
 from moec.backends.fast.astra.flights import flights
 from moec.backends.fast.astra.sends import as_written, by_destination, issue_order, rotating, table_order
 from moec.backends.fast.astra.switch import switch_arrivals
@@ -119,3 +120,21 @@ def test_flights_are_those_of_single_messages(topologies, random):
     ]
 
     assert flights(sizes, members, to, net).tolist() == single
+
+
+@given(st.integers(2, 9), st.sampled_from((0.0, 1.0, 500.0)), st.booleans(), st.randoms(use_true_random=False))
+@settings(max_examples=100, deadline=None)
+def test_few_messages_at_one_time_are_told_apart_as_many_are(n, latency, rotates, random):
+    dim = Dim("Switch", n, 50.0, latency)
+    sizes = np.array([[random.choice((64, 4096, 4100, 8192)) for _ in range(n)] for _ in range(n)])
+    np.fill_diagonal(sizes, 0)
+    to = rotating(n) if rotates else as_written(sizes)
+    starts = np.array([random.choice((5, 5, 90)) for _ in range(n)])
+    moved = sizes[np.arange(n)[:, None], to]
+    with pytest.MonkeyPatch.context() as patch:
+        found = []
+        for few in (1, 10**9):
+            patch.setattr(switch_module, "FEW", few)
+            found.append(switch_arrivals(moved, to, starts, dim))
+
+    assert (found[0] == found[1]).all()

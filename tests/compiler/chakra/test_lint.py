@@ -17,6 +17,7 @@ ALSO = {
     "peer-range": {"send-without-receive"},
     "receive-without-send": {"send-without-receive"},
     "no-remote-memory": {"statistics-lost"},
+    "statistics-abort": {"statistics-lost"},
     "custom-missing": {"receive-without-send", "send-without-receive"},
     "custom-peer": {"receive-without-send", "send-without-receive"},
 }
@@ -127,7 +128,7 @@ def test_a_custom_collective_may_have_any_size(tmp_path):
     prefix = write_set(
         tmp_path,
         [chain(1000 * (rank + 1)) for rank in range(4)],
-        system={"all-reduce-implementation-custom": [str(tmp_path / "own")]},
+        system={"all-reduce-implementation-custom": [str(tmp_path / "own")], "preferred-dataset-splits": 1},
     )
     for rank in range(4):
         (tmp_path / f"own.{rank}.et").write_bytes(encoded([comp(1)]))
@@ -136,7 +137,8 @@ def test_a_custom_collective_may_have_any_size(tmp_path):
 
 
 def test_a_custom_collective_whose_messages_do_not_meet_is_found(tmp_path):
-    prefix = write_set(tmp_path, [chain()] * 4, system={"all-reduce-implementation-custom": [str(tmp_path / "own")]})
+    system = {"all-reduce-implementation-custom": [str(tmp_path / "own")], "preferred-dataset-splits": 1}
+    prefix = write_set(tmp_path, [chain()] * 4, system=system)
     for rank, nodes in enumerate(([send(1, 1)], [recv(1, 0, size=5)], [comp(1)], [comp(1, [9])])):
         (tmp_path / f"own.{rank}.et").write_bytes(encoded(nodes))
 
@@ -153,6 +155,46 @@ def test_without_configuration_only_the_traces_are_judged(tmp_path):
     prefix = write_set(tmp_path, [chain(1048577)] * 4)
 
     assert lint(subject(prefix, Settings())) == ()
+
+
+NPU_MEMORY = {"memory-type": "PER_NPU_MEMORY_EXPANSION", "remote-mem-bw": 50, "remote-mem-latency": 100}
+NODE_MEMORY = {**NPU_MEMORY, "memory-type": "PER_NODE_MEMORY_EXPANSION"}
+
+
+@pytest.mark.parametrize(
+    ("file", "found"),
+    [
+        (NPU_MEMORY, set()),
+        ({**NPU_MEMORY, "remote-mem-bw": 0.5}, {"bad-memory"}),
+        ({**NPU_MEMORY, "remote-mem-latency": 1.5}, {"memory-fraction"}),
+        (NODE_MEMORY, {"bad-memory"}),
+        ({**NODE_MEMORY, "num-nodes": 2, "num-npus-per-node": 2}, set()),
+    ],
+)
+def test_a_memory_file_has_what_its_kind_needs(file, found, tmp_path):
+    prefix = write_set(tmp_path, [[comp(1), memory(2, [1])]] * 4, memory=file)
+
+    assert names(prefix) == found | {"statistics-lost"}
+
+
+def test_a_message_at_the_very_start_takes_a_nanosecond_at_least(tmp_path):
+    def sent(size, *before, **network):
+        ranks = [[*before, send(9, 1, [1] if before else [], size=size)], [recv(1, 0, size=size)], [comp(1)], [comp(1)]]
+        return write_set(tmp_path / f"{size}{len(before)}{len(network)}", ranks, network=network)
+
+    assert "instant-message" in names(sent(10), "aware")  # 10 bytes pass a link of 53.7 bytes/ns in no time
+    assert "instant-message" not in names(sent(60), "aware")
+    assert "instant-message" not in names(sent(10), "unaware")  # which counts the latency with it
+    assert "instant-message" in names(sent(10, latency=[0.0]), "unaware")
+    assert "instant-message" not in names(sent(10, comp(1)), "aware")
+
+
+def test_direct_hides_that_a_switch_stores_messages(tmp_path):
+    direct = write_set(tmp_path / "direct", [chain(kind=6)] * 4)
+    pieces = {"preferred-dataset-splits": 8, "active-chunks-per-dimension": 8}
+    ring = write_set(tmp_path / "ring", [chain()] * 4, system=pieces)
+
+    assert names(direct, "aware") == names(ring, "aware") == set()
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", b"\xff\xfe"])

@@ -26,6 +26,8 @@ KNOWN = (
     "comm_priority",
     "pg_name",
     "involved_dim",
+    "inputs",
+    "outputs",
 )
 """The attributes that the simulator reads."""
 _LOW = np.array([(1 << 8 * n) - 1 for n in range(9)], dtype=np.uint64)

@@ -49,6 +49,16 @@ class Traces:
     carried: Counter[str] = field(default_factory=Counter)
     nodes: int = 0
 
+    @property
+    def set_nodes(self) -> int:
+        """Nodes of the sets that stand for exchanges: a send and a receive per pair with bytes, an idle one per member
+        that has neither.
+        """
+        return sum(
+            2 * int(np.count_nonzero(pairs)) + int((~(pairs.any(axis=0) | pairs.any(axis=1))).sum())
+            for pairs in self.custom.values()
+        )
+
     def file(self, rank: int) -> bytes:
         """The trace of one rank."""
         return b"".join([GLOBAL_METADATA, *(rows.of(index) for rows, index in self.stretches[rank])])

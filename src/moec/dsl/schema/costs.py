@@ -43,4 +43,4 @@ class SiliconCosts:
     )
 
 
-Costs = RooflineCosts | ProfileCosts | SiliconCosts
+Costs = RooflineCosts | ProfileCosts | TableCosts | SiliconCosts

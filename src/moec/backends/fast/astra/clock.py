@@ -12,12 +12,16 @@ Call = Callable[[Any], None]
 
 
 class Clock:
-    """Time in whole nanoseconds. Events asked for at time 0, before the first one ran, trip an assertion."""
+    """Time in whole nanoseconds. Events asked for at time 0, before the first one ran, trip an assertion.
 
-    __slots__ = ("_buckets", "_times", "now")
+    `alone`: the nanosecond began with one event.
+    """
+
+    __slots__ = ("_buckets", "_times", "alone", "now")
 
     def __init__(self) -> None:
         self.now = 0
+        self.alone = False
         self._times: list[int] = []
         self._buckets: dict[int, list[tuple[Call, Any]]] = {}
 
@@ -37,7 +41,9 @@ class Clock:
             if time <= self.now:
                 raise Stopped(aborts("an event falls into the nanosecond 0, in which the simulation starts"))
             self.now = time
-            for call, argument in self._buckets[time]:
+            bucket = self._buckets[time]
+            self.alone = len(bucket) == 1
+            for call, argument in bucket:
                 call(argument)
             del self._buckets[time]
 

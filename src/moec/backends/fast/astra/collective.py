@@ -34,7 +34,7 @@ def _collective_ns(
         return plan
     if start_ns == 0 and plan.delay_ns == 0:
         return aborts("the first event falls into nanosecond 0: an endpoint delay of 0 at the very start")
-    known = _closed_ns(plan, network)
+    known = closed_ns(plan, network)
     if known is not None:
         return known
     if folds(plan, network):
@@ -50,7 +50,7 @@ def simulated_ns(
     return ends if isinstance(ends, Refusal) else max(ends[0].values()) - start_ns
 
 
-def _closed_ns(plan: Plan, network: AstraNetwork) -> int | None:
+def closed_ns(plan: Plan, network: AstraNetwork) -> int | None:
     """Phases of known length that share nothing but their queues' turns; None where they share links."""
     if network.congestion == "aware" and plan.pieces > 1 and (network.concurrent > 1 or network.queues > 1):
         return None

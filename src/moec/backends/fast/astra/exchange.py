@@ -10,7 +10,7 @@ from moec.backends.fast.astra.flights import flights
 from moec.backends.fast.astra.link import serialization_ns
 from moec.backends.fast.astra.network import AstraNetwork
 from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts, hangs
-from moec.backends.fast.astra.sends import as_written, by_destination
+from moec.backends.fast.astra.sends import as_written, by_destination, rotating
 from moec.backends.fast.astra.switch import switch_arrivals
 from moec.backends.fast.astra.wires import wires_of
 
@@ -36,7 +36,10 @@ def custom_alltoall_ns(
     refused = network.refusal() or _refused(pairs, begin, network)
     if refused is not None:
         return refused
-    to = as_written(pairs) if order is None else _present(order, pairs)
+    if order is not None or not _queues(network):
+        to = _present(rotating(len(pairs)) if order is None else order, pairs)
+    else:
+        to = as_written(pairs)
     arrivals = _arrivals(pairs, to, begin, members or tuple(range(len(pairs))), network)
     done: Ints = np.where(to >= 0, arrivals, begin[:, None] + 1).max(axis=1)
     row, column = np.nonzero(to >= 0)
@@ -99,16 +102,20 @@ def _refused(pairs: Ints, starts: Ints, network: AstraNetwork) -> Refusal | None
     return None
 
 
+def _queues(network: AstraNetwork) -> bool:
+    """Whether a rank's messages can wait for each other, so that their order counts."""
+    return network.congestion == "aware" and network.dimensions[0].topology != "FullyConnected"
+
+
 def _arrivals(pairs: Ints, to: Ints, starts: Ints, members: tuple[int, ...], network: AstraNetwork) -> Ints:
     sizes = np.where(to >= 0, pairs[np.arange(len(pairs))[:, None], to], 0)
     dim = network.dimensions[0]
     held = (sizes[to >= 0] >= dim.rate).all()  # else several messages pass a port within one nanosecond
-    if network.congestion == "aware" and dim.topology == "Switch" and held:
+    if not _queues(network):
+        return starts[:, None] + flights(sizes, np.asarray(members), to, network)
+    if dim.topology == "Switch" and held:
         return switch_arrivals(sizes, to, starts, dim)
-    if network.congestion == "aware" and dim.topology != "FullyConnected":
-        return _simulated(sizes, to, starts, members, network)
-    arrivals: Ints = starts[:, None] + flights(sizes, np.asarray(members), to, network)
-    return arrivals
+    return _simulated(sizes, to, starts, members, network)
 
 
 def _simulated(sizes: Ints, to: Ints, starts: Ints, members: tuple[int, ...], network: AstraNetwork) -> Ints:

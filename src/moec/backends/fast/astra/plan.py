@@ -53,13 +53,26 @@ OUTPUT: dict[Kind, Callable[[int, int], int]] = {
 }
 
 
-def plan_of(kind: Kind, size: int, network: AstraNetwork, group: tuple[int, ...] | None) -> Plan | Refusal:
-    """The streams of one collective; `group` None is the world. `size` is the trace's `comm_size`."""
+def plan_of(
+    kind: Kind,
+    size: int,
+    network: AstraNetwork,
+    group: tuple[int, ...] | None,
+    involved: tuple[bool, ...] | None = None,
+) -> Plan | Refusal:
+    """The streams of one collective; `group` None is the world. `size` is the trace's `comm_size`.
+
+    `involved`: which dimensions take part, for the world only; the default are the first four.
+    """
     refused = network.refusal()
     if refused is not None:
         return refused
     inside = group is not None and len(group) < network.ranks
-    rings = _group_rings(kind, network, group) if inside and group is not None else _world_rings(kind, network, group)
+    rings = (
+        _group_rings(kind, network, group)
+        if inside and group is not None
+        else _world_rings(kind, network, whole=group is not None or involved is not None)
+    )
     if isinstance(rings, Refusal):
         return rings
     piece, pieces = _pieces(kind, size, network)
@@ -67,9 +80,11 @@ def plan_of(kind: Kind, size: int, network: AstraNetwork, group: tuple[int, ...]
         return hangs("an all-gather of no bytes never ends")
     if piece == 0:
         return Refusal("loops", None, f"an all-gather of {size} bytes in {network.splits} pieces is cut forever")
+    if involved is not None:
+        rings = [ring for ring, takes_part in zip(rings, involved, strict=False) if takes_part]
     phases = _phases(kind, piece, [r for r in rings if r.size > 1], network)
     if not phases:
-        return hangs("a collective of one rank never ends")
+        return hangs("a collective of one rank, or over no dimension, never ends")
     return _refused(phases) or Plan(tuple(phases), pieces, GROUP_DELAY_NS if inside else network.endpoint_ns)
 
 
@@ -90,7 +105,7 @@ def _group_rings(kind: Kind, network: AstraNetwork, group: tuple[int, ...]) -> l
     return [Phase(kind, name, window, 0, 0, ANY, 0, len(group), group)]
 
 
-def _world_rings(kind: Kind, network: AstraNetwork, group: tuple[int, ...] | None) -> list[Phase] | Refusal:
+def _world_rings(kind: Kind, network: AstraNetwork, *, whole: bool) -> list[Phase] | Refusal:
     names = network.algorithms(kind)
     if len(names) > len(network.dimensions):
         return aborts("there are algorithms for more dimensions than the network has")
@@ -102,7 +117,7 @@ def _world_rings(kind: Kind, network: AstraNetwork, group: tuple[int, ...] | Non
             break
         rings.append(Phase(kind, name, window, 0, level, ANY, spacing, dim.npus, None))
         spacing *= dim.npus
-    return rings if group is not None else rings[:SPANNED]
+    return rings if whole else rings[:SPANNED]
 
 
 def _parse(written: str) -> tuple[str, int]:

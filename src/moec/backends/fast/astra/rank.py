@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from moec.backends.fast.astra.clock import Clock, Desk
 from moec.backends.fast.astra.halving import Halving
-from moec.backends.fast.astra.network import AstraNetwork
+from moec.backends.fast.astra.network import AstraNetwork, Kind
 from moec.backends.fast.astra.plan import Phase, Plan
 from moec.backends.fast.astra.post import Post
 from moec.backends.fast.astra.stream import Algorithm, Leg, Stream
@@ -18,7 +18,7 @@ from moec.backends.fast.astra.walk import Walk
 class Rank:
     """`issue` starts a collective; its pieces pass the queues of the dimensions, some of each queue at once."""
 
-    __slots__ = ("_limit", "_queues", "_running", "_turns", "desk", "network", "number", "post")
+    __slots__ = ("_limit", "_queues", "_running", "_trees", "_turns", "desk", "network", "number", "post")
 
     def __init__(self, number: int, network: AstraNetwork, clock: Clock, post: Post) -> None:
         self.number, self.network, self.post = number, network, post
@@ -28,9 +28,12 @@ class Rank:
         self._queues: list[list[Stream]] = [[] for _ in range(levels * per_level)]
         self._running = [0] * (levels * per_level)
         self._limit = network.concurrent
+        self._trees: dict[tuple[Kind | None, int], int] = {}
 
-    def issue(self, plan: Plan, first: int, done: Callable[[], None], priority: int = 0) -> None:
-        """Starts all pieces, numbered from `first`; `done` runs after the last one."""
+    def issue(
+        self, plan: Plan, first: int, done: Callable[[], None], priority: int = 0, family: Kind | None = None
+    ) -> None:
+        """Starts all pieces, numbered from `first`; `done` runs after the last one. `family`: the whole collective's kind."""
         left = plan.pieces
 
         def one_less() -> None:
@@ -40,14 +43,23 @@ class Rank:
                 done()
 
         for piece in range(plan.pieces):
-            legs = [self._leg(phase) for phase in plan.phases]
+            legs = [self._leg(phase, family) for phase in plan.phases]
             self.advance(Stream(self, first + piece, legs, plan.delay_ns, priority, one_less))
 
-    def _leg(self, phase: Phase) -> Leg:
-        turns = self._turns[phase.level]
-        queue, direction = turns.take(phase.part)
-        trees, turns.trees = turns.trees, turns.trees + (phase.algorithm == "doubleBinaryTree")
-        return phase, queue, direction, trees % 2 == 0
+    def issue_own(self, make: Callable[[Stream], Algorithm], done: Callable[[], None]) -> None:
+        """Starts one stream, in the first queue, that an algorithm of its own runs."""
+        stream = Stream(self, 0, [], 0, 0, done)
+        stream.queue, stream.algorithm = 0, make(stream)
+        self._enqueue(stream)
+        self._fill(0)
+
+    def _leg(self, phase: Phase, family: Kind | None) -> Leg:
+        queue, direction = self._turns[phase.level].take(phase.part)
+        if phase.algorithm != "doubleBinaryTree":
+            return phase, queue, direction, True
+        taken = self._trees.get((family, phase.level), 0)
+        self._trees[family, phase.level] = taken + 1
+        return phase, queue, direction, taken % 2 == 0
 
     def advance(self, stream: Stream) -> None:
         """To the next phase, or out."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Outcome = Literal["hangs", "loops", "aborts", "crashes", "exits"]
+Outcome = Literal["hangs", "loops", "aborts", "crashes", "exits", "unsupported"]
 
 SIGABRT, SIGSEGV, EXIT_NETWORK = -6, -11, 255
 
@@ -13,7 +13,7 @@ SIGABRT, SIGSEGV, EXIT_NETWORK = -6, -11, 255
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """`outcome`: `hangs` is exit status 0 without all finish lines, `loops` never returns, `aborts` an assertion,
-    `crashes` a segmentation fault. `status` is the process's (negative: the signal), None when it never returns.
+    `crashes` a segmentation fault, `unsupported` that only moec cannot say. `status` is the process's (negative: the signal), None when it never returns.
     """
 
     outcome: Outcome

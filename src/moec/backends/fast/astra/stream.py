@@ -42,7 +42,7 @@ class Stream:
     ) -> None:
         self.rank, self.number, self.legs, self.delay, self.done = rank, number, legs, delay, done
         self.priority, self.queue, self.started = priority, -1, False
-        self.tag = number % TAGS + TAGS
+        self.tag = (number % TAGS if number >= 0 else -(-number % TAGS)) + TAGS
         self.algorithm: Algorithm
         self.leg: Leg
 

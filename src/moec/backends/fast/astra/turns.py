@@ -8,12 +8,11 @@ from moec.backends.fast.astra.plan import ANY, FIRST
 class Turns:
     """Deals the queues of one dimension round by round: to all phases, or to the first and last half of an all-reduce."""
 
-    __slots__ = ("_any", "_first", "_last", "_queues", "_start", "trees")
+    __slots__ = ("_any", "_first", "_last", "_queues", "_start")
 
     def __init__(self, start: int, queues: int) -> None:
         self._start, self._queues = start, queues
         self._any, self._first, self._last = 0, 0, queues // 2
-        self.trees = 0
 
     def take(self, part: int) -> tuple[int, int]:
         """Queue and direction; queues of the upper half turn anticlockwise."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,18 @@ SWITCH_DIRECT = Rule(
     "the congestion-unaware binary sends `direct` messages through a switch all at once, each at full bandwidth: N−1 times too fast",
     "use the congestion-aware binary, or ring",
 )
+HALVING_SMALL = Rule(
+    "halving-doubling-small",
+    "error",
+    "aborts in an all-reduce whose chunks have fewer than two bytes per rank: `Assertion chunk_size > 0`",
+    "use ring or direct, fewer splits, or a larger collective",
+)
+WHOLE_MESSAGES = Rule(
+    "whole-messages",
+    "warning",
+    "the congestion-aware Switch stores a whole message before it forwards it: with one chunk in flight every step of a ring takes twice as long",
+    "set `preferred-dataset-splits` and `active-chunks-per-dimension` to 8 or more, or use direct",
+)
 RULES = (
     BAD_ALGORITHM,
     NO_ALGORITHM,
@@ -79,6 +91,8 @@ RULES = (
     HALVING,
     TREE,
     SWITCH_DIRECT,
+    HALVING_SMALL,
+    WHOLE_MESSAGES,
 )
 _NAMES = ("ring", "oneRing", "doubleBinaryTree", "halvingDoubling", "oneHalvingDoubling")
 _WINDOWED = ("direct", "oneDirect")
@@ -165,6 +179,9 @@ def _use(use: Use, algorithms: list[str], subject: Subject) -> Iterator[Finding]
     sizes = (use.size,) if small or flat or not dims else dims
     for algorithm, size in zip(algorithms, sizes, strict=False):
         yield from _algorithm(use, algorithm, size, small=small)
+        if algorithm == "halvingDoubling" and use.kind == _ALL_REDUCE and subject.splits > 0:
+            yield from _too_small(use, size, subject)
+    yield from _stored(use, algorithms[0], subject)
     if subject.binary == "unaware":
         switches = [t == "Switch" for t in (subject.network or {}).get("topology", ())]
         if any(a == "direct" and s for a, s in zip(algorithms, switches, strict=False)):
@@ -179,6 +196,24 @@ def _algorithm(use: Use, algorithm: str, size: int, *, small: bool) -> Iterator[
         yield from use.finding(HALVING, f"{use.kind} by {algorithm} on {size} ranks")
     if algorithm == "doubleBinaryTree" and (small or use.kind != _ALL_REDUCE or not even):
         yield from use.finding(TREE, f"{use.kind} by {algorithm} on {size} ranks{' in a group' if small else ''}")
+
+
+def _too_small(use: Use, size: int, subject: Subject) -> Iterator[Finding]:
+    """The chunk is halved once more than there are bits in the number of ranks."""
+    bytes_of = use.trace.integers("comm_size", -1)
+    chunk = np.maximum(bytes_of // subject.splits, subject.world)
+    low = replace(use, nodes=use.nodes & (bytes_of >= 0) & (chunk < 2 * size))
+    yield from low.finding(HALVING_SMALL, f"all_reduce by halvingDoubling of fewer than {2 * size} bytes a chunk")
+
+
+def _stored(use: Use, algorithm: str, subject: Subject) -> Iterator[Finding]:
+    """Steps that wait for whole messages, on the binary that knows of it."""
+    switch = (subject.network or {}).get("topology") == ["Switch"]
+    active = (subject.system or {}).get("active-chunks-per-dimension", 1)
+    if subject.binary != "aware" or not switch or algorithm.startswith(_WINDOWED) or use.size < 2:
+        return
+    if subject.splits == 1 or active == 1:
+        yield from use.finding(WHOLE_MESSAGES, f"{use.kind} by {algorithm} on a Switch, one chunk at a time")
 
 
 def _power_of_two(n: int) -> bool:

@@ -9,6 +9,7 @@ from itertools import chain
 import numpy as np
 
 from moec.compiler.chakra.lint import files, graph, messages
+from moec.compiler.chakra.lint.collectives import SIMULATED, collective_name
 from moec.compiler.chakra.lint.finding import Finding, Rule, marked
 from moec.compiler.chakra.lint.messages import ends
 from moec.compiler.chakra.lint.subject import Subject
@@ -36,7 +37,13 @@ CACHED = Rule(
     "keeps a group's plan from its first collective of a kind: a custom one sticks to the others (which may then hang), or is ignored after them",
     "use a group number of its own, with the same ranks, for each collective with a custom trace set",
 )
-RULES = (CUSTOM_LIST, CUSTOM_MISSING, CUSTOM_PEER, CACHED)
+PIECES = Rule(
+    "custom-in-pieces",
+    "error",
+    "waits for as many streams as there are chunks but starts one: the collective never ends, exit code 0",
+    "set `preferred-dataset-splits` to 1 where collectives are trace sets of their own",
+)
+RULES = (CUSTOM_LIST, CUSTOM_MISSING, CUSTOM_PEER, CACHED, PIECES)
 _NOT_HERE = (files.MISSING_RANK, files.MANY_FILES, graph.WIDE, messages.PEER_RANGE, messages.NOT_MINE)
 """What CUSTOM_MISSING and CUSTOM_PEER say better, and what does not count in a custom set: all its nodes start at once."""
 
@@ -48,6 +55,8 @@ def check(subject: Subject) -> Iterator[Finding]:
             yield Finding(CUSTOM_LIST, f"`{key}` is {value!r}")
     if subject.per_node:
         yield from _per_node(subject)
+    if subject.splits > 1:
+        yield from _in_pieces(subject)
     for prefix in _for_all(subject):
         yield from _files(subject, prefix, range(subject.world))
 
@@ -59,6 +68,18 @@ def _for_all(subject: Subject) -> list[str]:
         if key.endswith("-implementation-custom") and isinstance(value, list) and len(value) == 1:
             found.append(str(value[0]))
     return found
+
+
+def _in_pieces(subject: Subject) -> Iterator[Finding]:
+    """Nodes whose collective is a trace set, by node or by kind, where collectives are cut up."""
+    own = np.array(sorted(subject.per_node or ()), dtype=np.uint64)
+    system = subject.system or {}
+    kinds = [k for k in SIMULATED if f"{collective_name(k).replace('_', '-')}-implementation-custom" in system]
+    for trace, ranks in subject.each():
+        known = trace.attribute("comm_type").integer & np.isin(trace.integers("comm_type"), kinds)
+        nodes = (trace.kind == COLL) & (known | np.isin(trace.id, own))
+        told = f"a custom trace set, and `preferred-dataset-splits` is {subject.splits}"
+        yield from marked(PIECES, trace, ranks, nodes, told)
 
 
 def _files(subject: Subject, prefix: str, needed: range) -> Iterator[Finding]:

@@ -47,7 +47,15 @@ UNRECEIVED = Rule(
     "takes the send as done when the message has arrived, whether somebody wants it or not",
     "write the receive, so that the receiver waits for the message",
 )
-RULES = (ZERO_MESSAGE, SELF_MESSAGE, PEER_RANGE, NOT_MINE, UNSENT, UNRECEIVED)
+INSTANT = Rule(
+    "instant-message",
+    "error",
+    "aborts when a message takes less than 1 ns at time 0: `Assertion current_event_list.get_event_time() > current_time`",
+    "put a kernel before the first message",
+)
+RULES = (ZERO_MESSAGE, SELF_MESSAGE, PEER_RANGE, NOT_MINE, UNSENT, UNRECEIVED, INSTANT)
+GIB_PER_S = 1.073741824
+"""Bytes per nanosecond of the network file's unit, a GB of 2^30 bytes."""
 Key = tuple[int, int, int, int]
 """Tag, source, target, size."""
 
@@ -82,6 +90,8 @@ def check(subject: Subject) -> Iterator[Finding]:
             if not found.nodes.size:
                 continue
             yield from _single(trace, ranks, kind, found, subject.world)
+            if kind == SEND:
+                yield from _instant(trace, ranks, found, subject)
             for rank in ranks:
                 for i, tag, peer, size in zip(
                     *(x.tolist() for x in (found.nodes, found.tag, found.peer, found.size)), strict=True
@@ -111,6 +121,30 @@ def _single(trace: Trace, ranks: Ranks, kind: int, found: Ends, world: int) -> I
         yield from marked(SELF_MESSAGE, trace, (rank,), nodes(found.peer == rank), f"{word} with the rank itself")
         other = nodes(np.ones(len(found.nodes), dtype=bool)) & own.integer & (own.value != rank)
         yield from marked(NOT_MINE, trace, (rank,), other, f"{word} that names another rank as its own")
+
+
+def _instant(trace: Trace, ranks: Ranks, found: Ends, subject: Subject) -> Iterator[Finding]:
+    """Sends that nothing precedes, on a network of one dimension. Only the aware binary has an event after one link."""
+    network = subject.network or {}
+    rate, latency = (_one_number(network.get(key)) for key in ("bandwidth", "latency"))
+    if rate <= 0:
+        return
+    links = 2 if network.get("topology") == ["Switch"] else 1
+    on_link = found.size / (rate * GIB_PER_S)
+    soon = (on_link if subject.binary == "aware" else links * latency + on_link) < 1
+    first = np.diff(trace.dep_start)[found.nodes] == 0
+    nodes = np.zeros(len(trace), dtype=bool)
+    nodes[found.nodes[soon & first & (found.size > 0)]] = True
+    yield from marked(INSTANT, trace, ranks, nodes, "a message at time 0 that takes less than 1 ns")
+
+
+def _one_number(value: object) -> float:
+    """The entry of a list of one number; 0 for anything else."""
+    match value:
+        case [int() | float() as number]:
+            return float(number)
+        case _:
+            return 0.0
 
 
 def _unmatched(

@@ -43,10 +43,10 @@ def check(subject: Subject) -> Iterator[Finding]:
     network = subject.network
     if network is None:
         return
-    faults = list(_faults(network))
-    for fault in faults:
+    found = list(faults(network))
+    for fault in found:
         yield Finding(BAD_NETWORK, fault)
-    if faults:
+    if found:
         return
     dims = subject.dims
     if subject.binary == "aware" and len(dims) > 1:
@@ -57,7 +57,8 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield from _diagonals(subject)
 
 
-def _faults(network: Mapping[str, Any]) -> Iterator[str]:
+def faults(network: Mapping[str, Any]) -> Iterator[str]:
+    """What the simulator cannot read of a network file."""
     for key, kind in _LISTS.items():
         value = network.get(key)
         if not isinstance(value, list) or not value:

@@ -115,10 +115,13 @@ def _types(trace: Trace, ranks: Ranks) -> Iterator[Finding]:
         yield from marked(UNKNOWN_TYPE, trace, ranks, beyond, f"node type {int(kind[beyond][0])} does not exist")
     communicates = np.isin(kind, (SEND, RECV, COLL))
     yield from marked(CPU_COMM, trace, ranks, communicates & trace.on_cpu, "a communication node with `is_cpu_op` true")
-    memory = np.isin(kind, (MEM_LOAD, MEM_STORE))
-    yield from marked(
-        STATISTICS_LOST, trace, ranks, memory | (trace.on_cpu & ~communicates), "a CPU or memory operation"
-    )
+    yield from marked(STATISTICS_LOST, trace, ranks, without_statistics(trace), "a CPU or memory operation")
+
+
+def without_statistics(trace: Trace) -> NDArray[np.bool_]:
+    """CPU and memory operations, with which the simulator cannot work out a rank's statistics."""
+    on_cpu = trace.on_cpu & ~np.isin(trace.kind, (SEND, RECV, COLL))
+    return np.isin(trace.kind, (MEM_LOAD, MEM_STORE)) | on_cpu
 
 
 def _attributes(trace: Trace, ranks: Ranks, roofline: bool | None) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ _BYTES_PER_NS = 50
 
 @dataclass(slots=True)
 class Actor:
-    """Where a rank (or all ranks that behave alike) stands."""
+    """Where a rank (or all ranks that behave alike) stands. `done`: how many nodes have ended; `last`: the latest."""
 
     plan: Plan
     ranks: Ranks
@@ -31,6 +31,8 @@ class Actor:
     busy: list[bool]
     calls: dict[str, int] = field(default_factory=dict)
     chunks: int = 0
+    done: int = 0
+    last: int = -1
 
 
 @dataclass(slots=True)
@@ -54,7 +56,8 @@ class Play:
         self.rounds: dict[str, list[Round]] = defaultdict(list)
         self.arrived: dict[tuple[int, int, int, int], int] = defaultdict(int)
         self.expected: dict[tuple[int, int, int, int], list[tuple[int, int]]] = defaultdict(list)
-        self.events: list[tuple[int, int, int]] = []
+        self.events: list[tuple[int, int, int, tuple[tuple[int, int], ...]]] = []
+        """When, which actor, which of its nodes ends, and what ends with it: the rest of a collective."""
         self.now = 0
 
     def run(self) -> None:
@@ -62,16 +65,23 @@ class Play:
         for i, actor in enumerate(self.actors):
             self._issue(i, actor, [n for n, count in enumerate(actor.waits) if not count])
         while self.events:
-            self.now, i, node = heappop(self.events)
-            actor = self.actors[i]
-            plan, waits, freed = actor.plan, actor.waits, []
-            if plan.slot[node] != FREE:
-                actor.busy[plan.slot[node]] = False
-            for child in plan.children[node]:
-                waits[child] -= 1
-                if not waits[child]:
-                    freed.append(child)
-            self._issue(i, actor, freed)
+            self.now, i, node, others = heappop(self.events)
+            self._end(i, node)
+            for j, other in others:
+                self._end(j, other)
+
+    def _end(self, i: int, node: int) -> None:
+        actor = self.actors[i]
+        plan, waits, freed = actor.plan, actor.waits, []
+        actor.done += 1
+        actor.last = node
+        if plan.slot[node] != FREE:
+            actor.busy[plan.slot[node]] = False
+        for child in plan.children[node]:
+            waits[child] -= 1
+            if not waits[child]:
+                freed.append(child)
+        self._issue(i, actor, freed)
 
     def _issue(self, i: int, actor: Actor, freed: list[int]) -> None:
         """Queues nodes that wait for nothing any more; starts receives, and the lowest ids that find their slot free."""
@@ -89,7 +99,7 @@ class Play:
     def _start(self, i: int, actor: Actor, node: int) -> None:
         call = actor.plan.call[node]
         if call is None:
-            heappush(self.events, (self.now + actor.plan.time_ns[node], i, node))
+            heappush(self.events, (self.now + actor.plan.time_ns[node], i, node, ()))
         elif isinstance(call, Meeting):
             self._meet(i, actor, node, call)
         else:
@@ -113,8 +123,7 @@ class Play:
         actor.chunks += call.chunks
         if len(here.came) == len(self.party(group)):
             end = self.now + _MESSAGE_NS + call.size // _BYTES_PER_NS
-            for j, other in here.came:
-                heappush(self.events, (end, j, other))
+            heappush(self.events, (end, i, node, tuple(here.came[:-1])))
 
     def party(self, group: str) -> frozenset[int]:
         """The actors of a group's members."""
@@ -124,12 +133,12 @@ class Play:
 
     def _send(self, i: int, actor: Actor, node: int, call: Letter) -> None:
         end = self.now + _MESSAGE_NS + call.size // _BYTES_PER_NS
-        heappush(self.events, (end, i, node))
+        heappush(self.events, (end, i, node, ()))
         key = (call.tag, actor.ranks[0], call.peer, call.size)
         waiting = self.expected[key]
         if waiting:
             j, other = waiting.pop(0)
-            heappush(self.events, (end, j, other))
+            heappush(self.events, (end, j, other, ()))
         else:
             self.arrived[key] += 1
 
@@ -141,6 +150,6 @@ class Play:
         key = (call.tag, call.peer, actor.ranks[0], call.size)
         if self.arrived[key]:
             self.arrived[key] -= 1
-            heappush(self.events, (self.now + 1, i, node))
+            heappush(self.events, (self.now + 1, i, node, ()))
         else:
             self.expected[key].append((i, node))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from moec.compiler.chakra.lint.collectives import SIMULATED, chunk_count, collective_name
 from moec.compiler.chakra.lint.finding import Finding, Rule
+from moec.compiler.chakra.lint.nodes import without_statistics
 from moec.compiler.chakra.lint.plan import Letter, Meeting, Plan, groups_of, plan
 from moec.compiler.chakra.lint.play import Actor, Play
 from moec.compiler.chakra.lint.subject import Subject
@@ -36,7 +37,13 @@ DEADLOCK = Rule(
     "comes to rest with these nodes waiting for each other's ranks: exit code 0, no `finished` line",
     "give all ranks one order of communication, by ids and control dependencies",
 )
-RULES = (MISMATCH, OUT_OF_STEP, ABSENT, DEADLOCK)
+MESSAGE_LAST = Rule(
+    "statistics-abort",
+    "error",
+    "aborts (`Only GPU and COMM types are supported for overlap extraction`) when a message is the last to end on a rank with CPU or memory operations",
+    "let a kernel of 1 ns wait for the last message",
+)
+RULES = (MISMATCH, OUT_OF_STEP, ABSENT, DEADLOCK, MESSAGE_LAST)
 
 
 def check(subject: Subject) -> Iterator[Finding]:
@@ -56,16 +63,18 @@ def check(subject: Subject) -> Iterator[Finding]:
     yield from _unlike(play)
     yield from _out_of_step(play)
     yield from _stuck(play)
+    yield from _messages_last(play)
 
 
 def _plan(subject: Subject, member: int) -> Plan:
     system, own = subject.system or {}, subject.per_node or {}
+    splits, world = subject.splits, subject.world
     kinds = {k for k in SIMULATED if f"{collective_name(k).replace('_', '-')}-implementation-custom" in system}
 
     def cut(node: int, kind: int, size: int) -> tuple[int, int]:
         if kind in kinds or node in own:
             return 0, 1
-        return size, chunk_count(kind, size, subject.splits, subject.world)
+        return size, chunk_count(kind, size, splits, world)
 
     return plan(subject.traces.members[member].content.trace, subject.system, cut)
 
@@ -126,6 +135,18 @@ def _stuck(play: Play) -> Iterator[Finding]:
         for i, node in waiting:
             if _will_send(play, source, tag, play.actors[i].ranks[0], size):
                 yield _finding(play, DEADLOCK, i, node, f"waits for rank {source} to send, which is held up elsewhere")
+
+
+def _messages_last(play: Play) -> Iterator[Finding]:
+    """Ranks whose statistics cannot be worked out, and are outside of where the simulator survives that."""
+    for i, actor in enumerate(play.actors):
+        trace, at = actor.plan.trace, actor.plan.index
+        if actor.done < len(at) or not isinstance(actor.plan.call[actor.last], Letter):
+            continue
+        if (without_statistics(trace)[at]).any():
+            yield _finding(
+                play, MESSAGE_LAST, i, actor.last, "the last to end, on a rank with CPU or memory operations"
+            )
 
 
 def _total(play: Play, actor: int, group: str) -> int:

@@ -50,7 +50,14 @@ FREE_CHUNKS = Rule(
     "the congestion-unaware binary runs all active chunks at full bandwidth: A chunks at once are A times too fast",
     "set `active-chunks-per-dimension` to 1, or use the congestion-aware binary",
 )
-RULES = (NO_SPLITS, NO_OPTIMIZATION, NO_SCHEDULING, BAD_SETTING, ZERO_DELAY, NO_PEAK, FREE_CHUNKS)
+GROUP_DELAY = Rule(
+    "group-endpoint-delay",
+    "warning",
+    "takes 10 ns for `endpoint-delay` in communicator groups smaller than all ranks, whatever the file says",
+    "set `endpoint-delay` to 10",
+)
+RULES = (NO_SPLITS, NO_OPTIMIZATION, NO_SCHEDULING, BAD_SETTING, ZERO_DELAY, NO_PEAK, FREE_CHUNKS, GROUP_DELAY)
+_GROUP_DELAY_NS = 10
 _POLICIES = ("LIFO", "FIFO", "EXPLICIT")
 _OPTIMIZATIONS = ("baseline", "localBWAware")
 
@@ -64,11 +71,22 @@ def check(subject: Subject) -> Iterator[Finding]:
     yield from _choices(system)
     if system.get("endpoint-delay", 10) == 0:
         yield Finding(ZERO_DELAY, "`endpoint-delay` is 0")
+    yield from _group_delay(subject, system.get("endpoint-delay", _GROUP_DELAY_NS))
     if subject.roofline and not (_positive(system.get("peak-perf")) and _positive(system.get("local-mem-bw"))):
         yield Finding(NO_PEAK, "`roofline-enabled` without `peak-perf` and `local-mem-bw` over 0")
     active = system.get("active-chunks-per-dimension", 1)
     if isinstance(active, int) and active > 1 and (subject.binary == "unaware" or len(subject.dims) > 1):
         yield Finding(FREE_CHUNKS, f"`active-chunks-per-dimension` is {active}")
+
+
+def _group_delay(subject: Subject, delay: object) -> Iterator[Finding]:
+    """Only of groups that a collective of the traces uses."""
+    if delay in (0, _GROUP_DELAY_NS):
+        return
+    small = [name for name, ranks in subject.group_members().items() if 1 < len(ranks) < subject.world]
+    used = {name for trace, _ in subject.each() for name in trace.group if name}
+    if found := [name for name in small if name in used]:
+        yield Finding(GROUP_DELAY, f"`endpoint-delay` is {delay}, and group {found[0]} is not all ranks")
 
 
 def _mandatory(system: Mapping[str, Any], *, several: bool) -> Iterator[Finding]:

@@ -50,15 +50,12 @@ def on_point(points: Array, values: Array) -> Array:
     return hit
 
 
-def fill_line(points: Array, line: Array) -> tuple[Array, Array]:
-    """`line` with its gaps (NaN) filled: linear between known points, the first one's time before it, the chord beyond.
-
-    Returns the line and which of its cells lie beyond the known points.
+def fill_lines(points: Array, lines: Array) -> tuple[Array, Array]:
+    """Lines `[n, points]` with the same gaps (NaN), filled: linear between known points, the first one's time before it,
+    the chord beyond. Returns them and which of their cells lie beyond the known points.
     """
-    known = np.isfinite(line)
-    if known.all():
-        return line, np.zeros(len(line), bool)
-    at, times = points[known], line[known]
+    known = np.isfinite(lines[0])
+    at, times = points[known], lines[:, known]
     place = place_on(at, points)
-    filled = times[place.low] * (1 - place.share) + times[place.high] * place.share
-    return np.where(known, line, filled), points > at[-1]
+    filled = times[:, place.low] * (1 - place.share) + times[:, place.high] * place.share
+    return np.where(known, lines, filled), points > at[-1]

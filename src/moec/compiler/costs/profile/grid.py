@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from moec.compiler.costs.profile.axis import Place, fill_line, on_point, place_on
+from moec.compiler.costs.profile.axis import Place, fill_lines, on_point, place_on
+from moec.compiler.costs.profile.monotone import between
 from moec.compiler.kernels import Array
 
 
@@ -39,9 +40,10 @@ class Grid:
     def of(cls, rows: Array) -> Grid:
         """From rows `[n, 5]` of prefill_chunk, kv_prefill, n_decode, kv_decode and nanoseconds.
 
-        The published grids are two interleaved ones, so most cells between a point of one and a point of the other are
-        gaps: they are filled linearly, first along the contexts, then along the cached tokens. Only then are cells
-        beyond the last measured ones of their line continued.
+        The published grids are two interleaved ones, and the second begins at longer contexts, so most cells between a
+        point of one and a point of the other are gaps. They are filled linearly between measured cells, first along the
+        contexts, then along cached tokens, decode tokens and chunks. Only then are the cells outside the measured ones of
+        their line continued.
         """
         axes = [np.unique(rows[:, i]) for i in range(4)]
         times = np.full(tuple(map(len, axes)), np.nan)
@@ -52,7 +54,31 @@ class Grid:
         for extrapolate in (False, True):
             for axis in (3, 1, 2, 0):
                 _fill(times, outside, axes[axis], axis, extrapolate=extrapolate)
-        return cls(axes[0], axes[1], axes[2], axes[3], times, known, outside)
+        return cls(axes[0], axes[1], axes[2], axes[3], times, known, outside)._refined()
+
+    def _refined(self) -> Grid:
+        """With more numbers of decode tokens, between those measured.
+
+        They double from one to the next, and in the prompt kernel the first ones come for free while the device is not
+        full: the chord of such a bend lies above it. A monotone cubic follows it; looked up linearly in quarters.
+        """
+        start = int(self.decodes[0] == 0)
+        points = self.decodes[start:]
+        if len(points) < 3:
+            return self
+        fine = np.unique(
+            np.rint(np.concatenate([points, *(points[:-1] + np.diff(points) * x for x in (0.25, 0.5, 0.75))]))
+        )
+        upper = np.searchsorted(points, fine) + start
+        old = np.isin(fine, points)
+        times = between(points, np.moveaxis(self.times[:, :, start:], 2, -1), fine)
+        parts = {
+            "times": np.where(old[:, None], self.times[:, :, upper], np.moveaxis(times, -1, 2)),
+            "known": self.known[:, :, upper] & old[:, None],
+            "beyond": self.beyond[:, :, upper],
+        }
+        joined = {f: np.concatenate((getattr(self, f)[:, :, :start], part), axis=2) for f, part in parts.items()}
+        return replace(self, decodes=np.concatenate((self.decodes[:start], fine)), **joined)
 
     def at(self, p: Point) -> Array:
         """The times, linear along every axis; 0 where there is neither a prompt nor a decode token."""
@@ -140,10 +166,16 @@ def _fill(times: Array, outside: Array, points: Array, axis: int, *, extrapolate
     """Fills gaps along one axis, in place; a point of 0 stands apart, but for tokens cached before a prompt."""
     first = 0 if axis == 1 or points[0] != 0 else 1
     lines, flags = np.moveaxis(times, axis, -1)[..., first:], np.moveaxis(outside, axis, -1)[..., first:]
-    gaps = np.isnan(lines)
-    for place in np.argwhere(gaps.any(axis=-1) & ~gaps.all(axis=-1)):
-        cell = tuple(place)
-        filled, beyond = fill_line(points[first:], lines[cell])
-        take = np.isnan(lines[cell]) & (extrapolate | ~beyond)
-        flags[cell] |= take & beyond
-        lines[cell] = np.where(take, filled, lines[cell])
+    flat, marks = lines.reshape(-1, lines.shape[-1]), flags.reshape(-1, lines.shape[-1])
+    patterns, which = np.unique(np.packbits(np.isnan(flat), axis=-1), axis=0, return_inverse=True)
+    for pattern in range(len(patterns)):
+        members = which.ravel() == pattern
+        group = flat[members]
+        if not np.isnan(group[0]).any() or np.isnan(group[0]).all():
+            continue
+        filled, beyond = fill_lines(points[first:], group)
+        before = np.cumsum(~np.isnan(group[0])) == 0
+        take = np.isnan(group[0]) & (extrapolate | ~(beyond | before))
+        flat[members] = np.where(take, filled, group)
+        marks[members] |= take & beyond
+    lines[...], flags[...] = flat.reshape(lines.shape), marks.reshape(lines.shape)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
-from moec.compiler.costs.base import BOUNDS, MIXED, Estimate, Evidence
+from moec.compiler.costs.base import Estimate
+from moec.compiler.costs.measured import measured
 from moec.compiler.costs.profile.attention import MeasuredAttention
 from moec.compiler.costs.profile.bundle import Bundle, find
 from moec.compiler.costs.profile.layers import ATTENTION, EXPERTS, Calls, wanted
 from moec.compiler.costs.profile.read import FILES, Rows, read_file
 from moec.compiler.costs.profile.store import keep, key_of, recall
 from moec.compiler.costs.profile.tables import Tables, tables_of
-from moec.compiler.costs.rates import rate_of
 from moec.compiler.costs.roofline import Roofline
 from moec.compiler.kernels import Array, Attention, Elementwise, ExpertFfn, Gemm, Kernel
 from moec.compiler.layout import layout_of
@@ -56,7 +56,7 @@ class Profile:
             case Attention() if role == ATTENTION and self.attention is not None:
                 alone, batch = self.attention.time_ns(kernel)
                 time = self._spaced(alone, ATTENTION_KERNELS)
-                return _estimate(kernel, device, time, partial(self.attention.evidence, batch))
+                return measured(kernel, device, time, partial(self.attention.evidence, batch))
             case ExpertFfn() if role == EXPERTS and self.model is not None:
                 return self._experts(kernel, device, self.model)
             case _:
@@ -68,7 +68,7 @@ class Profile:
             time = time + times * self.tables.layers[layer].at(counts)
         grade = partial(self.tables.layers[calls[0][0]].evidence, counts)
         spaced = self._spaced(np.where(counts > 0, time, 0.0), sum(times for _, times in calls))
-        return _estimate(kernel, device, spaced, grade)
+        return measured(kernel, device, spaced, grade)
 
     def _experts(self, kernel: ExpertFfn, device: Device, model: Model) -> Estimate:
         """The measured block without the small kernels that it holds besides, which are ops of their own.
@@ -81,22 +81,11 @@ class Profile:
         block = self.tables.experts.at(tokens, active)
         small = sum(self.rest.estimate(part, device).time_ns for part in small_kernels(model, model.moe, tokens))
         time = self._spaced(np.where(rows > 0, np.maximum(block - small, LEAST * block), 0.0), MIXTURE_KERNELS)
-        return _estimate(kernel, device, time, partial(self.tables.experts.evidence, tokens, active))
+        return measured(kernel, device, time, partial(self.tables.experts.evidence, tokens, active))
 
     def _spaced(self, time: Array, kernels: int) -> Array:
         """`time` of that many kernels, with the gap after each."""
         return np.where(time > 0, time + kernels * self.gap_ns, 0.0)
-
-
-def _estimate(kernel: Kernel, device: Device, time: Array, grade: Callable[[], Evidence]) -> Estimate:
-    """Bound by the larger of arithmetic and traffic at the device's peaks, or by neither if both are under half the time."""
-    memory = kernel.bytes / device.bandwidth * 1e9
-    weights = kernel.weights if isinstance(kernel, Gemm | ExpertFfn) else "bf16"
-    activations = kernel.activations if isinstance(kernel, Gemm | ExpertFfn) else "bf16"
-    compute = kernel.flops / rate_of(device, weights, activations).flops
-    larger = np.where(compute > memory, BOUNDS.index("compute"), BOUNDS.index("memory"))
-    bound = np.where(np.maximum(compute, memory) < time / 2, BOUNDS.index("latency"), larger)
-    return Estimate(time, bound, MIXED, grade)
 
 
 def make(experiment: Experiment) -> tuple[Profile | None, list[Diagnostic]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from moec.compiler.costs.base import EXTRAPOLATED, INTERPOLATED, MEASURED, Beyond, Evidence
-from moec.compiler.costs.profile.axis import fill_line, on_point, place_on
+from moec.compiler.costs.profile.axis import fill_lines, on_point, place_on
 from moec.compiler.kernels import Array
 
 
@@ -34,7 +34,8 @@ class Plane:
         known = np.isfinite(grid)
         beyond = np.zeros(grid.shape, bool)
         for j in range(len(columns)):
-            grid[:, j], beyond[:, j] = fill_line(rows, grid[:, j])
+            filled, beyond[:, j] = fill_lines(rows, grid[None, :, j])
+            grid[:, j] = filled[0]
         return cls(rows, columns, grid, beyond, known)
 
     def at(self, tokens: Array, active: Array) -> Array:

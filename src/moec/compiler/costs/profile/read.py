@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -58,6 +59,9 @@ class Rows:
 def read_file(source: Source, file: str) -> tuple[Rows | None, list[Diagnostic]]:
     """One file of a bundle; `source.name` is its path as the user would write it. Rows may stand in any order."""
     header = FILES[file]
+    numbers = _quickly(source, header) if not set(header) & set(TEXTS) else None
+    if numbers is not None:
+        return Rows(header, _keyed(numbers)), []
     table, found = read_table(source, (header,))
     if table is None or found:
         return None, found
@@ -69,6 +73,28 @@ def read_file(source: Source, file: str) -> tuple[Rows | None, list[Diagnostic]]
         if problem is not None:
             wrong.append(problem)
     return (None, limited(wrong)) if wrong else (rows, [])
+
+
+def _quickly(source: Source, header: tuple[str, ...]) -> Array | None:
+    """The numbers of a file in which nothing is wrong; None when the slower way has to say what is."""
+    try:
+        with (Path(source.directory) / source.name).open(encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        if len(lines) < 2 or lines[0].strip() != ",".join(header):
+            return None
+        numbers = np.loadtxt(lines[1:], delimiter=",", comments=None, ndmin=2)
+    except (OSError, ValueError):
+        return None
+    counts, times = numbers[:, :-1], numbers[:, -1]
+    sound = numbers.shape[1] == len(header) and bool(
+        ((numbers >= 0) & (numbers <= MOST)).all() and (counts == np.floor(counts)).all() and (times > 0).all()
+    )
+    return numbers if sound and len(np.unique(counts, axis=0)) == len(counts) else None
+
+
+def _keyed(numbers: Array) -> dict[Row, tuple[float, int]]:
+    """By key, with the lines they stand on if none is blank, which only mistakes ask for."""
+    return {tuple(row[:-1]): (row[-1], line) for line, row in enumerate(numbers.tolist(), start=2)}
 
 
 def _enter(rows: Rows, source: Source, line: int, fields: Sequence[str]) -> Diagnostic | None:

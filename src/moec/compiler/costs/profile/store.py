@@ -15,7 +15,7 @@ import numpy as np
 from moec.cache import cache_directory
 from moec.compiler.costs.profile.tables import Tables, pack, unpack
 
-FORMAT = "moec profile 1"
+FORMAT = "moec profile 3"
 """Part of every key: a version that reads or fills tables otherwise has a number of its own."""
 
 KEPT = 32

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from moec.dsl.diagnostics import Report
+from moec.dsl.schema import Experiment
 from moec.report.validation.silicon.recipes import unclear
 from moec.report.validation.silicon.rows import Row
 from moec.report.validation.silicon.specs import obstacle, specification
-from moec.dsl.diagnostics import Report
-from moec.dsl.schema import Experiment
 from moec.serving.loop import serve
 from moec.serving.results import RequestTable
 from moec.session import Session, open_session

@@ -1,0 +1,192 @@
+"""Times the replay of trace sets side by side with the real simulator: CPU seconds, memory, and whether all ranks agree.
+
+CPU seconds (user and system; both sides have one busy thread), so that others on the machine do not count.
+
+MOEC_ASTRA_SIM=... python benchmarks/trace_timing.py [--ranks 16 64 256 1024] [--case NAME ...] [--folder DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from moec.backends.astra_sim.output import parse
+from moec.compiler.chakra.node import GLOBAL_METADATA, CollectiveType, NodeType, collects, computes, node
+from moec.compiler.chakra.wire import render
+
+MOEC = Path(sysconfig.get_path("scripts")) / "moec"
+BINARY = "AstraSim_Analytical_Congestion_Aware"
+SYSTEM = {
+    "scheduling-policy": "LIFO",
+    "endpoint-delay": 10,
+    "active-chunks-per-dimension": 1,
+    "preferred-dataset-splits": 1,
+    "all-reduce-implementation": ["ring"],
+    "all-gather-implementation": ["ring"],
+    "reduce-scatter-implementation": ["ring"],
+    "all-to-all-implementation": ["direct"],
+    "collective-optimization": "localBWAware",
+    "local-mem-bw": 100000,
+    "roofline-enabled": 1,
+    "peak-perf": 0.0009999999999999,
+}
+CASES = {"all-reduce ring": CollectiveType.ALL_REDUCE, "all-to-all direct": CollectiveType.ALL_TO_ALL}
+KINDS = ("alike", "numbered", "staggered")
+"""All files equal; nodes numbered on from rank to rank, as upstream's generators do; kernels that differ between ranks."""
+MOST_MESSAGES = 4_000_000
+"""Per run of the simulator: layers are left out beyond, which it would need minutes for."""
+WORKER = """
+import json, resource, sys, time
+from moec import time_traces
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+import moec.backends.fast.replay.run
+before, start = peak(), time.process_time()
+timing = time_traces(sys.argv[1], **json.loads(sys.argv[2]))
+print(json.dumps([time.process_time() - start, peak() - before, list(timing.finish_ns), timing.events]))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """CPU seconds and MiB: the simulator's process, the call in process (after imports), and the process `moec trace time`."""
+
+    name: str
+    ranks: int
+    layers: int
+    theirs: tuple[float, float]
+    call: tuple[float, float]
+    process: tuple[float, float]
+    equal: bool
+    events: bool
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Prints one row per case."""
+    parser = argparse.ArgumentParser(description="Time the replay of trace sets beside the real simulator.")
+    parser.add_argument("--ranks", type=int, nargs="+", default=[16, 64, 256, 1024])
+    parser.add_argument("--case", choices=CASES, nargs="+", default=list(CASES))
+    parser.add_argument("--kind", choices=KINDS, nargs="+", default=["alike"])
+    parser.add_argument("--folder", type=Path, help="Also a folder of `moec compile`.")
+    options = parser.parse_args(arguments)
+    print(
+        f"{'set':<34} {'ranks':>5} {'layers':>6} {'simulator':>17} {'moec, call':>19} {'times faster':>12} {'moec, process':>17}"
+    )
+    for name, ranks, layers, prefix in _sets(options):
+        with prefix as place:
+            print(_line(_run(name, ranks, layers, place)), flush=True)
+
+
+def _sets(options: argparse.Namespace) -> Iterator[tuple[str, int, int, _Place]]:
+    for case in options.case:
+        for kind in options.kind:
+            for ranks in options.ranks:
+                messages = 2 * ranks * (ranks - 1) if case.startswith("all-reduce") else ranks * (ranks - 1)
+                layers = max(1, min(10, MOST_MESSAGES // messages))
+                yield f"{case}, {kind}", ranks, layers, _Written(CASES[case], kind, ranks, layers)
+    if options.folder:
+        ranks = len(list(options.folder.glob("moec.*.et")))
+        yield options.folder.name, ranks, 1, _Place(options.folder / "moec")
+
+
+class _Place:
+    """A prefix with its configuration files beside it."""
+
+    def __init__(self, prefix: Path) -> None:
+        self.prefix = prefix
+
+    def __enter__(self) -> Path:
+        return self.prefix
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+class _Written(_Place):
+    """Layers of a kernel and a collective of 1 MiB on one switch, in a temporary folder."""
+
+    def __init__(self, kind: CollectiveType, like: str, ranks: int, layers: int) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        place = Path(self._folder.name)
+        super().__init__(place / "t")
+        same = _trace(kind, layers, 1, 1000)
+        for rank in range(ranks):
+            first, ns = 1 + 2 * layers * rank * (like == "numbered"), 1000 + 37 * rank * (like == "staggered")
+            content = same if like == "alike" else _trace(kind, layers, first, ns)
+            (place / f"t.{rank}.et").write_bytes(content)
+        network = f"topology: [ Switch ]\nnpus_count: [ {ranks} ]\nbandwidth: [ 50.0 ]\nlatency: [ 500.0 ]\n"
+        (place / "network.yml").write_text(network)
+        (place / "system.json").write_text(json.dumps(SYSTEM))
+        (place / "memory.json").write_text('{"memory-type": "NO_MEMORY_EXPANSION"}')
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+
+def _trace(kind: CollectiveType, layers: int, first: int, ns: int) -> bytes:
+    nodes = [GLOBAL_METADATA]
+    for layer in range(layers):
+        at = first + 2 * layer
+        before = [at - 1] if layer else []
+        nodes.append(render(node(at, (b"kernel",), NodeType.COMP, (), before, computes(ns)), 1).of(0))
+        nodes.append(render(node(at + 1, (b"all",), NodeType.COLL, (), [at], collects(kind, 1 << 20, None)), 1).of(0))
+    return b"".join(nodes)
+
+
+def _run(name: str, ranks: int, layers: int, prefix: Path) -> Row:
+    files = {
+        "system": "system.json",
+        "network": "network.yml",
+        "memory": "memory.json",
+        "comm_groups": "comm_groups.json",
+    }
+    there = {key: str(prefix.parent / file) for key, file in files.items() if (prefix.parent / file).exists()}
+    seconds, mib, text = _measured([sys.executable, "-c", WORKER, str(prefix), json.dumps(there)], prefix.parent)
+    took, grown, finish, events = json.loads(text)
+    whole = _measured([str(MOEC), "trace", "time", str(prefix), "--json"], prefix.parent)
+    del seconds, mib
+    theirs = _measured(_command(prefix, there), prefix.parent)
+    found = parse(theirs[2]).finish_ns
+    equal = [found.get(rank) for rank in range(ranks)] == finish
+    return Row(name, ranks, layers, theirs[:2], (took, grown), whole[:2], equal, events)
+
+
+def _command(prefix: Path, there: dict[str, str]) -> list[str]:
+    place = Path(os.environ.get("MOEC_ASTRA_SIM", ""))
+    flags = {
+        "system": "system-configuration",
+        "network": "network-configuration",
+        "memory": "remote-memory-configuration",
+        "comm_groups": "comm-group-configuration",
+    }
+    log = tempfile.mkdtemp(prefix="moec-log-")
+    command = [str(place / BINARY if place.is_dir() else place), f"--workload-configuration={prefix}"]
+    return [*command, f"--logging-folder={log}", *(f"--{flags[key]}={path}" for key, path in there.items())]
+
+
+def _measured(command: list[str], folder: Path) -> tuple[float, float, str]:
+    """CPU seconds, MiB at most, and the output of a process."""
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    text = process.stdout.read().decode()
+    _, _, usage = os.wait4(process.pid, 0)
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, text
+
+
+def _line(row: Row) -> str:
+    ratio = row.theirs[0] / row.call[0]
+    notes = ("" if row.equal else "  NOT EQUAL") + ("  every message" if row.events else "")
+    cells = [f"{s:>8.3f} s {m:>4.0f} MiB" for s, m in (row.theirs, row.process)]
+    call = f"{row.call[0]:>9.4f} s +{row.call[1]:>3.0f} MiB"
+    return f"{row.name:<34} {row.ranks:>5} {row.layers:>6} {cells[0]} {call} {ratio:>12,.0f} {cells[1]}{notes}"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

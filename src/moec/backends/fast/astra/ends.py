@@ -1,0 +1,59 @@
+"""When each member of a collective is done that has its links to itself, whenever each of them begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from moec.backends.fast.astra.clock import Clock
+from moec.backends.fast.astra.collective import closed_ns
+from moec.backends.fast.astra.fold import folded_ns, folds
+from moec.backends.fast.astra.network import AstraNetwork
+from moec.backends.fast.astra.plan import Plan
+from moec.backends.fast.astra.post import Post
+from moec.backends.fast.astra.rank import Rank
+from moec.backends.fast.astra.refusal import Refusal, hangs
+from moec.backends.fast.astra.wires import wires_of
+
+Begin = Callable[[Rank, Callable[[], None]], None]
+"""Starts a member's part on its rank; the callable is told when it is done."""
+
+
+@lru_cache(maxsize=65536)
+def together_ns(plan: Plan, network: AstraNetwork) -> int | Refusal | None:
+    """How long every member takes when all begin at once; None if they may not all take as long."""
+    known = closed_ns(plan, network)
+    if known is not None:
+        return None if any(phase.algorithm == "doubleBinaryTree" for phase in plan.phases) else known
+    return folded_ns(plan, network, 1) if folds(plan, network) else None
+
+
+@lru_cache(maxsize=4096)
+def apart_ns(
+    plan: Plan, network: AstraNetwork, members: tuple[int, ...], starts: tuple[int, ...]
+) -> tuple[int, ...] | Refusal:
+    """When each member is done, absolute nanoseconds, where member i begins at `starts[i]`."""
+    return simulated_ends(network, members, starts, [lambda rank, done: rank.issue(plan, 0, done)] * len(members))
+
+
+def simulated_ends(
+    network: AstraNetwork, members: tuple[int, ...], starts: tuple[int, ...], begins: list[Begin]
+) -> tuple[int, ...] | Refusal:
+    """The same of parts of any kind, message by message; `members` in the order in which they begin."""
+    clock = Clock()
+    post = Post(clock, wires_of(network, clock))
+    ends = [-1] * len(members)
+
+    def begin(i: int) -> None:
+        def done() -> None:
+            ends[i] = clock.now
+
+        begins[i](Rank(members[i], network, clock, post), done)
+
+    for i in range(len(members)):
+        if starts[i]:
+            clock.at(starts[i], begin, i)
+        else:
+            begin(i)
+    clock.run()
+    return hangs("some members wait for messages that nobody sends") if min(ends) < 0 else tuple(ends)

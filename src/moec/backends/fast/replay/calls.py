@@ -1,0 +1,130 @@
+"""What the collectives of ranks become: plans or custom sets, and stream numbers, as the simulator looks them up."""
+
+from __future__ import annotations
+
+from moec.backends.fast.astra.network import Kind
+from moec.backends.fast.astra.plan import Plan, plan_of
+from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts, hangs
+from moec.backends.fast.replay.custom import Score
+from moec.backends.fast.replay.custom_sets import CustomSets, Exchange
+from moec.backends.fast.replay.npu import Npu
+from moec.backends.fast.replay.program import Gathers
+from moec.backends.fast.replay.setup import Setup
+from moec.backends.fast.replay.system import key_of
+
+_GROUP_STREAMS = 1_000_000
+"""A group counts its streams from its number times this (CommunicatorGroup.cc)."""
+
+
+class Calls:
+    """What a collective of a rank becomes: its stream number, its plan or custom set, as the simulator looks them up."""
+
+    __slots__ = ("_chosen", "_everybody", "_plans", "_setup", "_streams", "_turns", "sets")
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._chosen: dict[tuple[int, int, Kind], str] = {}
+        self._everybody = tuple(range(setup.world))
+        self._plans: dict[Gathers, Plan | Refusal] = {}
+        self._turns: dict[tuple[int, str, int], int] = {}
+        self.sets = CustomSets(setup.beside, setup.per_node.values())
+        self._streams: dict[tuple[int, int], int] = {}
+
+    def members(self, npu: Npu, action: Gathers) -> tuple[int, ...]:
+        """Ranks in ring order. Raises Stopped where the group is not sound."""
+        if not action.group:
+            return self._everybody
+        members = self._setup.groups.get(action.group)
+        if members is None:
+            raise Stopped(Refusal("exits", 1, f"rank {npu.rank}: `communicator group {action.group} not found`"))
+        if any(not 0 <= member < self._setup.world for member in members):
+            raise Stopped(aborts(f"group {action.group} names a rank beyond the {self._setup.world} of the network"))
+        return members
+
+    def custom(self, npu: Npu, action: Gathers) -> str:
+        """The prefix of the custom set, empty for none. A group keeps what its first collective of a kind was."""
+        if not action.group:
+            return self._lookup(npu, action)
+        key = (npu.rank, action.group, action.kind)
+        if key not in self._chosen:
+            self._chosen[key] = self._lookup(npu, action)
+        return self._chosen[key]
+
+    def _lookup(self, npu: Npu, action: Gathers) -> str:
+        setup = self._setup
+        prefix = setup.per_node.get(action.node) or setup.system.custom.get(action.kind, "")
+        if not prefix and not setup.network.algorithms(action.kind):
+            raise npu.fault(f"`No collective implementation found`: `{key_of(action.kind)}` is missing")
+        return prefix
+
+    def plan(self, npu: Npu, action: Gathers, members: tuple[int, ...]) -> Plan:
+        """The streams of a native collective. Raises Stopped where it never ends or stops the simulator."""
+        key = action._replace(node=0)
+        if key not in self._plans:
+            self._plans[key] = self._planned(action, members)
+        plan = self._plans[key]
+        if isinstance(plan, Refusal):
+            raise Stopped(Refusal(plan.outcome, plan.status, f"rank {npu.rank}: {plan.reason}"))
+        if action.group and npu.rank not in members:
+            raise Stopped(aborts(f"`Assertion index_in_ring >= 0`: rank {npu.rank} is not in group {action.group}"))
+        return plan
+
+    def _planned(self, action: Gathers, members: tuple[int, ...]) -> Plan | Refusal:
+        network, dims = self._setup.network, len(self._setup.network.dimensions)
+        if network.splits <= 0:
+            return Refusal(
+                "crashes", -8, "a collective is divided by `preferred-dataset-splits`, which is missing or 0"
+            )
+        if len(set(members)) < len(members):
+            return hangs(f"group {action.group} names a rank twice")
+        if action.involved is not None and not action.group and len(action.involved) < dims:
+            return hangs("`involved_dim` has fewer entries than the network has dimensions")
+        if not self._setup.system.optimized and dims > 1 and action.kind == "all_reduce":
+            return hangs("without `collective-optimization` an all-reduce over several dimensions was seen to hang")
+        involved = action.involved if not action.group else None
+        return plan_of(action.kind, action.size, network, members if action.group else None, involved)
+
+    def position(self, npu: Npu, members: tuple[int, ...]) -> int:
+        """Which file of a custom set is the rank's: its place among the members' ranks in ascending order."""
+        if members is self._everybody:
+            return npu.rank
+        return sorted(members).index(npu.rank) if npu.rank in members else -1
+
+    def score(self, prefix: str, action: Gathers, position: int) -> Score:
+        """One member's part of a custom set."""
+        self._splits(action)
+        return self.sets.score(prefix, position)
+
+    def exchange(self, prefix: str, action: Gathers, members: tuple[int, ...]) -> Exchange | None:
+        """A custom set as plain messages between members in ascending order, if it is that."""
+        self._splits(action)
+        ascending = members is self._everybody or list(members) == sorted(set(members))
+        return self.sets.exchange(prefix, len(members)) if ascending else None
+
+    def turn(self, npu: Npu, prefix: str, group: int) -> int:
+        """How many times a rank has come to a custom set before."""
+        key = (npu.rank, prefix, group)
+        turn = self._turns[key] = self._turns.get(key, -1) + 1
+        return turn
+
+    def _splits(self, action: Gathers) -> None:
+        network = self._setup.network
+        if network.splits <= 0:
+            raise Stopped(Refusal("crashes", -8, "a collective is divided by `preferred-dataset-splits`, which is 0"))
+        if network.splits > 1 or (action.kind == "all_gather" and not action.size):
+            raise Stopped(hangs("a custom set in several pieces never ends: only one of them is started"))
+
+    def number(self, npu: Npu, group: int, count: int) -> int:
+        """The number of the first of `count` streams. A rank counts all its streams, a group its own besides."""
+        own = self._streams.get((npu.rank, 0), 0)
+        self._streams[npu.rank, 0] = own + count
+        if not group:
+            return own
+        first = self._streams.get((npu.rank, group), _wrapped(group * _GROUP_STREAMS))
+        self._streams[npu.rank, group] = first + count
+        return first
+
+
+def _wrapped(number: int) -> int:
+    """32 bits with a sign."""
+    return (number + 2**31) % 2**32 - 2**31

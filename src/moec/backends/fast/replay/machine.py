@@ -1,0 +1,74 @@
+"""The exact replay: every message, link, endpoint and queue of every rank, event by event, as ASTRA-sim runs it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from moec.backends.fast.astra.clock import Clock
+from moec.backends.fast.astra.post import Post
+from moec.backends.fast.astra.rank import Rank
+from moec.backends.fast.astra.refusal import Stopped, aborts
+from moec.backends.fast.astra.wires import wires_of
+from moec.backends.fast.replay.calls import Calls
+from moec.backends.fast.replay.custom import Custom
+from moec.backends.fast.replay.npu import Npu
+from moec.backends.fast.replay.program import Gathers, Receives, Sends
+from moec.backends.fast.replay.program import Stores as Access
+from moec.backends.fast.replay.setup import Setup
+from moec.backends.fast.replay.store import Stores
+
+
+class EventMachine:
+    """All ranks on one network. `npus` know when they finished after `run`."""
+
+    def __init__(self, setup: Setup, *, detail: bool = False) -> None:
+        self._setup, self._calls = setup, Calls(setup)
+        self._clock = Clock()
+        post = Post(self._clock, wires_of(setup.network, self._clock), rendezvous=setup.rendezvous)
+        self._ranks = [Rank(rank, setup.network, self._clock, post) for rank in range(setup.world)]
+        self._stores = Stores(setup.memory)
+        self.npus = [Npu(rank, program, self, detail=detail) for rank, program in enumerate(setup.programs)]
+
+    def run(self) -> None:
+        """Until nothing is left to happen. Raises Stopped where the simulator ends early."""
+        for npu in self.npus:
+            npu.fire()
+        self._clock.run()
+
+    def now(self) -> int:
+        return self._clock.now
+
+    def twice(self, npu: Npu) -> None:
+        """Events of one nanosecond run in the simulator's order here."""
+
+    def last(self, npu: Npu, node: int, ns: int) -> None:
+        self._ranks[npu.rank].desk.after(ns, npu.ended, node)
+
+    def store(self, npu: Npu, node: int, action: Access) -> None:
+        self._stores.access(npu.rank, action.size, self._ranks[npu.rank].desk, npu.ended, node)
+
+    def gather(self, npu: Npu, node: int, action: Gathers) -> None:
+        calls, rank = self._calls, self._ranks[npu.rank]
+        prefix, members = calls.custom(npu, action), calls.members(npu, action)
+        if prefix:
+            score = calls.score(prefix, action, calls.position(npu, members))
+            calls.number(npu, action.group, 1)
+            rank.issue_own(
+                lambda stream: Custom(stream, score, members, npu.swallows, npu.fault), partial(npu.over, node)
+            )
+        else:
+            plan = calls.plan(npu, action, members)
+            first = calls.number(npu, action.group, plan.pieces)
+            rank.issue(plan, first, partial(npu.ended, node), family=action.kind)
+
+    def send(self, npu: Npu, node: int, action: Sends) -> None:
+        self._reaches(npu, action.peer)
+        self._ranks[npu.rank].post.send(action.tag, npu.rank, action.peer, action.size, partial(npu.delivered, node))
+
+    def receive(self, npu: Npu, node: int, action: Receives) -> None:
+        done = partial(npu.delivered, node)
+        self._ranks[npu.rank].post.receive(action.tag, action.peer, npu.rank, action.size, done)
+
+    def _reaches(self, npu: Npu, peer: int) -> None:
+        if not 0 <= peer < self._setup.world:
+            raise Stopped(aborts(f"rank {npu.rank} sends to rank {peer} of {self._setup.world}"))

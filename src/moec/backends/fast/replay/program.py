@@ -1,0 +1,262 @@
+"""A rank's trace made ready for the replay: what each node needs, takes, says to others, and whom it frees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moec.backends.fast.astra.network import Kind
+from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts, hangs
+from moec.backends.fast.replay.system import System
+from moec.compiler.chakra.trace import (
+    BOOL_LIST,
+    COLL,
+    COMP,
+    INVALID,
+    MEM_LOAD,
+    MEM_STORE,
+    METADATA,
+    RECV,
+    SEND,
+    STRING,
+    Trace,
+)
+
+CPU, GPU, COMM, FREE = range(4)
+"""What a node occupies while it runs (HardwareResource.cc): one CPU, one GPU, one communication slot; a receive nothing."""
+
+
+class Lasts(NamedTuple):
+    """A node that takes `ns`, whatever else happens. `kernel`: counts as GPU time."""
+
+    ns: int
+    kernel: bool
+
+
+class Skips(NamedTuple):
+    """A node that is over at once and tells nobody: what it frees waits for the rank's next event."""
+
+
+class Stores(NamedTuple):
+    """An access to remote memory."""
+
+    size: int
+
+
+class Gathers(NamedTuple):
+    """A collective. `group`: number of the communicator, 0 for all ranks; `involved`: dimensions (None: the default)."""
+
+    kind: Kind
+    size: int
+    group: int
+    involved: tuple[bool, ...] | None
+    node: int
+
+
+class Sends(NamedTuple):
+    """A message to `peer`; `own`: what the node says of its sender, −1 for nothing."""
+
+    tag: int
+    peer: int
+    size: int
+    own: int
+
+
+class Receives(NamedTuple):
+    """A message from `peer`."""
+
+    tag: int
+    peer: int
+    size: int
+    own: int
+
+
+class Throws(NamedTuple):
+    """A node at which the simulator throws: in an event of its own the rank is lost, elsewhere the process ends."""
+
+    reason: str
+
+
+class Ends(NamedTuple):
+    """A node that ends the process."""
+
+    refusal: Refusal
+
+
+Action = Lasts | Skips | Stores | Gathers | Sends | Receives | Throws | Ends
+
+_KINDS: Mapping[int, Kind] = {0: "all_reduce", 2: "all_gather", 6: "all_to_all", 7: "reduce_scatter"}
+_BROADCAST = 5
+_TAGS = 500_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Nodes by ascending id. `odd`: nodes that spoil the rank's statistics; `untold`: nodes at whose end the simulator
+    throws because they do not say what they read and write.
+    """
+
+    slot: list[int]
+    action: list[Action]
+    waits: list[int]
+    children: list[list[int]]
+    odd: list[bool]
+    untold: frozenset[int]
+
+    @cached_property
+    def kinds(self) -> frozenset[type]:
+        """What there is to do."""
+        return frozenset(map(type, self.action))
+
+
+def program_of(trace: Trace, system: System) -> Program:
+    """The nodes of a trace. Raises Stopped where the simulator ends while it reads the file."""
+    row = trace.by_id
+    edges = _edges(trace, row)
+    waits = np.bincount(edges[1], minlength=len(row))
+    if not len(row) or waits.all():
+        raise Stopped(aborts("`No dependancy free nodes found, there might be deadlocks`"))
+    first = np.searchsorted(edges[0], np.arange(len(row) + 1)).tolist()
+    child = edges[1].tolist()
+    kind = trace.kind[row]
+    slot = np.select([trace.on_cpu[row], kind == COMP, kind == RECV], [CPU, GPU, FREE], COMM)
+    odd = ~np.isin(kind, (COLL, SEND, RECV)) & ~((kind == COMP) & ~trace.on_cpu[row])
+    told = trace.attribute("inputs").present[row] & trace.attribute("outputs").present[row]
+    untold = np.flatnonzero(~told).tolist() if system.tracks_memory else []
+    return Program(
+        slot.tolist(),
+        _actions(trace, row, system),
+        waits.tolist(),
+        [child[first[i] : first[i + 1]] for i in range(len(row))],
+        odd.tolist(),
+        frozenset(untold),
+    )
+
+
+def _edges(trace: Trace, row: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Parent and child of every dependency, once each, sorted; the dependencies of nodes with one id are all its own."""
+    ids = trace.id[row]
+    place = np.searchsorted(ids, trace.id)
+    if (trace.parents < 0).any():
+        missing = int(trace.deps[np.flatnonzero(trace.parents < 0)[0]])
+        raise Stopped(aborts(f"`Node {missing} in data_dep graph, but not found in index, file might be corrupted`"))
+    pairs = place[trace.parents].astype(np.int64) * max(len(row), 1) + place[trace.owners]
+    return np.stack(np.divmod(np.unique(pairs), max(len(row), 1)))
+
+
+def _actions(trace: Trace, row: NDArray[np.int64], system: System) -> list[Action]:
+    """Kernels and their times as columns, the rest one by one."""
+    kind, on_cpu = trace.kind[row], trace.on_cpu[row]
+    recorded = np.maximum(trace.duration_ns[row], 1)
+    computed = (kind == COMP) & ~on_cpu & system.roofline & (not system.replay_only)
+    actions: list[Action] = [
+        Lasts(ns, kernel) for ns, kernel in zip(recorded.tolist(), (~on_cpu).tolist(), strict=True)
+    ]
+    if computed.any():
+        for i, action in zip(np.flatnonzero(computed).tolist(), _kernels(trace, row[computed], system), strict=True):
+            actions[i] = action
+    strange = (kind == METADATA) | (kind < INVALID) | (kind > COLL)
+    for i in np.flatnonzero(strange).tolist():
+        actions[i] = Ends(aborts(f"`Invalid node_type, node.id={int(trace.id[row[i]])}, node.type={int(kind[i])}`"))
+    if not system.replay_only:
+        for i in np.flatnonzero((kind != COMP) & ~strange).tolist():
+            actions[i] = _other(trace, int(row[i]), actions[i])
+    return actions
+
+
+def _kernels(trace: Trace, rows: NDArray[np.int64], system: System) -> list[Action]:
+    """Kernels under the roofline, in the simulator's arithmetic (Workload.cc, issue_comp)."""
+    there = (trace.attribute("num_ops").integer & trace.attribute("tensor_size").integer)[rows]
+    operations = trace.integers("num_ops")[rows].astype(np.uint64).astype(np.float64)
+    size = trace.integers("tensor_size")[rows].astype(np.uint64).astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        rate = np.minimum(system.local_rate * (operations / size), system.peak)
+        times = operations / rate * 1e9
+    sound = there & (size > 0) & np.isfinite(times) & (times < 2**63)
+    whole = np.where(sound, times, 0).astype(np.int64).tolist()
+    actions: list[Action] = [Lasts(ns, True) for ns in whole]
+    for i in np.flatnonzero(~sound).tolist():
+        if not there[i]:
+            actions[i] = Throws("a kernel without `num_ops` or `tensor_size`, with `roofline-enabled`")
+        elif size[i] == 0:
+            actions[i] = Skips()
+        else:
+            actions[i] = Ends(hangs("a kernel of no operations, or one on a device of no rate, never ends"))
+    return actions
+
+
+def _other(trace: Trace, i: int, recorded: Action) -> Action:
+    kind = int(trace.kind[i])
+    match kind:
+        case _ if kind == INVALID:
+            return Skips()
+        case _ if kind in (MEM_LOAD, MEM_STORE):
+            if not trace.attribute("tensor_size").integer[i]:
+                return Throws("a memory node without `tensor_size`")
+            return Stores(_unsigned(trace, "tensor_size", i))
+        case _ if trace.on_cpu[i]:
+            return Throws("`Comm node should not be on CPU`")
+        case _ if kind == COLL:
+            return _collective(trace, i, recorded)
+        case _:
+            return _message(trace, i, kind)
+
+
+def _collective(trace: Trace, i: int, recorded: Action) -> Action:
+    dims = trace.attribute("involved_dim")
+    if dims.present[i] and dims.form[i] != BOOL_LIST:
+        return Ends(Refusal("exits", 1, "`Expected bool_list in involved_dim but found another type.`"))
+    group = trace.group[i]
+    name = trace.attribute("pg_name")
+    if (name.present[i] and name.form[i] != STRING) or not (group == "" or group.isdigit()):
+        return Throws(f"`pg_name` {group!r} is no text of digits")
+    number = int(group) if group else 0
+    if group and not number:
+        return Ends(Refusal("exits", 1, "`communicator group 0 not found`"))
+    for needed in ("comm_type", "comm_size"):
+        if not trace.attribute(needed).integer[i]:
+            return Throws(f"a collective without `{needed}`")
+    kind = int(trace.integers("comm_type")[i])
+    if kind == _BROADCAST:
+        return recorded._replace(kernel=False) if isinstance(recorded, Lasts) else recorded
+    if kind not in _KINDS:
+        return Throws("`Unsupported collective comm type`")
+    involved = tuple(flags(trace, i)) if dims.present[i] else None
+    return Gathers(_KINDS[kind], _unsigned(trace, "comm_size", i), number, involved, int(trace.id[i]))
+
+
+def _message(trace: Trace, i: int, kind: int) -> Action:
+    peer, own = ("comm_dst", "comm_src") if kind == SEND else ("comm_src", "comm_dst")
+    for needed in (peer, "comm_size", "comm_tag"):
+        if not trace.attribute(needed).integer[i]:
+            return Throws(f"a {'send' if kind == SEND else 'receive'} without `{needed}`")
+    said = int(trace.attribute(own).value[i]) if trace.attribute(own).present[i] else -1
+    tag = native_tag(int(trace.integers("comm_tag")[i]))
+    if tag < 0:
+        return Ends(aborts("`Assertion tag >= 0`"))
+    make = Sends if kind == SEND else Receives
+    return make(tag, int(trace.integers(peer)[i]), _unsigned(trace, "comm_size", i), said)
+
+
+def native_tag(written: int) -> int:
+    """A tag as the simulator hands it on: 32 bits with a sign, modulo the range of sends; negative ones stay so."""
+    tag = (written + 2**31) % 2**32 - 2**31
+    return tag % _TAGS if tag >= 0 else -(-tag % _TAGS)
+
+
+def flags(trace: Trace, i: int) -> list[bool]:
+    """The entries of a node's `involved_dim`: packed in one field, or one by one."""
+    found = trace.attribute("involved_dim")
+    payload = trace.data[found.start[i] : found.end[i]].tolist()
+    if payload and payload[0] == 0x0A:
+        return [bool(byte) for byte in payload[2:]]
+    return [bool(byte) for byte in payload[1::2]]
+
+
+def _unsigned(trace: Trace, name: str, i: int) -> int:
+    return int(trace.integers(name)[i]) % 2**64

@@ -1,0 +1,126 @@
+"""Replaying a trace set: from files to a `Timing`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from moec.backends.fast.astra.network import Congestion
+from moec.backends.fast.astra.refusal import Refusal, Stopped, hangs
+from moec.backends.fast.replay.coarse import CoarseMachine
+from moec.backends.fast.replay.machine import EventMachine
+from moec.backends.fast.replay.npu import LOST_STATISTICS, Npu
+from moec.backends.fast.replay.occupancy import Unsure
+from moec.backends.fast.replay.program import Gathers, Receives, Sends, Stores
+from moec.backends.fast.replay.setup import Files, Options, Setup, setup_of
+from moec.backends.fast.replay.solo import SoloMachine
+from moec.backends.fast.replay.system import KINDS
+from moec.backends.fast.replay.timing import NodeTimes, Refused, Timing
+from moec.compiler.chakra.trace import Trace
+
+
+def time_traces(
+    prefix: str | Path,
+    *,
+    system: str | Path,
+    network: str | Path,
+    memory: str | Path | None = None,
+    comm_groups: str | Path | None = None,
+    congestion: Congestion = "aware",
+    queues_per_dim: int = 1,
+    injection_scale: float = 1.0,
+    rendezvous: bool = False,
+    nodes: bool = False,
+) -> Timing:
+    """When every rank of `PREFIX.0.et`, `PREFIX.1.et` … finishes under ASTRA-sim with these configuration files.
+
+    `congestion`: its congestion-aware or -unaware binary; then its options of those names. `nodes`: times of every node,
+    too. Raises Refused where ASTRA-sim hangs, aborts or crashes, and Unreadable for a configuration file that is none.
+    """
+    files = Files(str(prefix), Path(system), Path(network), _path(memory), _path(comm_groups))
+    return replay_files(files, Options(congestion, queues_per_dim, injection_scale, rendezvous), nodes=nodes)
+
+
+def replay_files(files: Files, options: Options, *, nodes: bool = False) -> Timing:
+    """The same. Raises Refused and Unreadable."""
+    try:
+        return replay(setup_of(files, options), nodes=nodes)
+    except Stopped as stopped:
+        raise Refused(stopped.refusal) from None
+
+
+def replay(setup: Setup, *, nodes: bool = False) -> Timing:
+    """The timing of what was read, as coarse as it may be. Raises Stopped where the simulator would end early."""
+    if suits(setup):
+        try:
+            if SoloMachine.suits(setup):
+                solo = SoloMachine(setup, detail=nodes)
+                solo.run()
+                if solo.npu.finish_ns >= 0:
+                    return outcome(setup, [solo.npu] * setup.world, events=False)
+        except Unsure:
+            pass  # the ranks may part
+        try:
+            quick = CoarseMachine(setup, detail=nodes)
+            quick.run()
+            if all(npu.finish_ns >= 0 for npu in quick.npus):
+                return outcome(setup, quick.npus, events=False)
+        except Unsure:
+            pass  # then message by message
+    machine = EventMachine(setup, detail=nodes)
+    machine.run()
+    return outcome(setup, machine.npus, events=True)
+
+
+def suits(setup: Setup) -> bool:
+    """Whether the quick replay may be tried: nothing that it does not follow touches collectives."""
+    kinds = set().union(*(program.kinds for program in set(setup.programs)))
+    network = setup.network
+    trees = any("doubleBinaryTree" in network.algorithms(kind) for kind in KINDS)
+    if Gathers not in kinds or network.queues != 1 or setup.rendezvous or trees:
+        return False
+    if Stores in kinds and setup.memory.kind != "PER_NPU_MEMORY_EXPANSION":
+        return False
+    custom = bool(setup.per_node or setup.system.custom)
+    return not kinds & {Sends, Receives} or (network.congestion == "unaware" and not custom)
+
+
+def outcome(setup: Setup, npus: list[Npu], *, events: bool) -> Timing:
+    """What the ranks came to. Raises Stopped if some never finish."""
+    stuck = [npu for npu in npus if npu.finish_ns < 0]
+    if stuck:
+        raise Stopped(_stuck(setup, stuck))
+    notes = list(setup.notes)
+    lost = [npu for npu in npus if npu.lost]
+    if lost:
+        notes.append(f"ASTRA-sim prints the time of {len(lost)} rank(s) but not their statistics: {LOST_STATISTICS}")
+    return Timing(
+        tuple(npu.finish_ns for npu in npus),
+        tuple(npu.finish_ns - npu.kernels_ns for npu in npus),
+        tuple(_nodes(trace, npu) for trace, npu in zip(setup.traces, npus, strict=True) if npu.start is not None),
+        events,
+        tuple(notes),
+    )
+
+
+def _stuck(setup: Setup, stuck: list[Npu]) -> Refusal:
+    """Who waits for what."""
+    npu = next((npu for npu in stuck if npu.stuck), stuck[0])
+    told = f"{len(stuck)} of {setup.world} ranks never finish"
+    if not npu.stuck:
+        return hangs(f"{told}: rank {npu.rank} has nodes that nothing looks at again after a skipped one")
+    trace = setup.traces[npu.rank]
+    row = int(trace.by_id[npu.stuck[0]])
+    return hangs(f"{told}: rank {npu.rank} waits for ever in node {int(trace.id[row])} ({trace.name(row)})")
+
+
+def _nodes(trace: Trace, npu: Npu) -> NodeTimes:
+    row = trace.by_id
+    names = tuple(trace.name(i) for i in row.tolist())
+    start, end = np.array(npu.start, dtype=np.int64), np.array(npu.end, dtype=np.int64)
+    return NodeTimes(trace.id[row], names, start, end)
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)

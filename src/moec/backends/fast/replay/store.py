@@ -1,0 +1,100 @@
+"""Remote memory: how long an access takes, and who waits for whom (AnalyticalRemoteMemory.cc)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from moec.backends.fast.astra.clock import Desk
+from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts, hangs
+
+Kind = Literal["NO_MEMORY_EXPANSION", "PER_NPU_MEMORY_EXPANSION", "PER_NODE_MEMORY_EXPANSION", "MEMORY_POOL"]
+_KINDS = ("NO_MEMORY_EXPANSION", "PER_NPU_MEMORY_EXPANSION", "PER_NODE_MEMORY_EXPANSION", "MEMORY_POOL")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """`latency_ns` and `rate` in whole bytes/ns; `nodes` of `npus` ranks where memory is per node."""
+
+    kind: Kind
+    latency_ns: int
+    rate: int
+    nodes: int
+    npus: int
+
+    def access_ns(self, size: int) -> int:
+        """How long one access takes."""
+        if not self.rate:
+            raise Stopped(hangs("an access to remote memory of no `remote-mem-bw` never ends"))
+        return self.latency_ns + int(size / self.rate)
+
+    def place(self, rank: int) -> int | None:
+        """Which memory a rank shares; None for one of its own."""
+        match self.kind:
+            case "NO_MEMORY_EXPANSION":
+                raise Stopped(Refusal("exits", 1, "`Remote memory access is not supported in NO_MEMORY_EXPANSION`"))
+            case "PER_NPU_MEMORY_EXPANSION":
+                return None
+            case "MEMORY_POOL":
+                return 0
+            case "PER_NODE_MEMORY_EXPANSION":
+                if not self.npus or rank // self.npus >= self.nodes:
+                    raise Stopped(aborts(f"rank {rank} belongs to none of the {self.nodes} nodes of remote memory"))
+                return rank // self.npus
+
+
+def memory_of(raw: Mapping[str, Any] | None) -> Memory:
+    """The memory file; without one there is no remote memory. Raises Stopped where the simulator ends."""
+    found = raw or {"memory-type": _KINDS[0]}
+    kind = found.get("memory-type")
+    if kind not in _KINDS:
+        raise Stopped(Refusal("exits", 1, f"`Unsupported memory type: {kind}`"))
+
+    def number(key: str) -> float:
+        value = found.get(key, 0)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise Stopped(aborts(f"`{key}` of the memory file is {value!r}, not a number"))
+        return value
+
+    keys = ("remote-mem-latency", "remote-mem-bw", "num-nodes", "num-npus-per-node")
+    return Memory(kind, *(int(number(key)) for key in keys))
+
+
+Request = tuple[int, Desk, Callable[[Any], None], Any]
+
+
+class Stores:
+    """Accesses one after the other per shared memory; ranks with their own wait for nobody."""
+
+    __slots__ = ("_busy", "_memory", "_waiting")
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._busy: set[int] = set()
+        self._waiting: dict[int, deque[Request]] = {}
+
+    def access(self, rank: int, size: int, desk: Desk, call: Callable[[Any], None], argument: Any) -> None:
+        """Runs `call(argument)` when the access is over."""
+        place = self._memory.place(rank)
+        if place is None:
+            desk.after(self._memory.access_ns(size), call, argument)
+        elif place in self._busy:
+            self._waiting.setdefault(place, deque()).append((size, desk, call, argument))
+        else:
+            self._start(place, size, desk, call, argument)
+
+    def _start(self, place: int, size: int, desk: Desk, call: Callable[[Any], None], argument: Any) -> None:
+        time = self._memory.access_ns(size)
+        self._busy.add(place)
+        desk.after(time, call, argument)
+        desk.after(time, self._next, place)
+
+    def _next(self, place: int) -> None:
+        waiting = self._waiting.get(place)
+        if waiting:
+            size, desk, call, argument = waiting.popleft()
+            self._start(place, size, desk, call, argument)
+        else:
+            self._busy.discard(place)

@@ -1,0 +1,1 @@
+"""`table(…)`: layer times from a CSV of MoEServingSim."""
