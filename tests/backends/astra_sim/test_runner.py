@@ -73,6 +73,13 @@ def test_what_is_no_run_is_an_error(folder: TraceFolder, tmp_path: Path, body: s
     assert says in found.title
 
 
+def test_a_time_beyond_all_time_is_not_believed(folder: TraceFolder, tmp_path: Path):
+    found = failed(run(folder, fake(tmp_path, "finish(0, 1, 2)\nfinish(3, ns=2**63 - 3)\nleave()")))
+
+    assert found.code == SILENT
+    assert f"rank 3 finished at {2**63} ns" in found.title
+
+
 def test_an_error_names_the_node_that_a_rank_stands_in(folder: TraceFolder, tmp_path: Path):
     binary = fake(tmp_path, "finish(0, 1, 2)\n" + STUCK + "leave()")
 

@@ -16,6 +16,8 @@ from moec.dsl.diagnostics import Diagnostic
 
 Names = Callable[[int, int], str | None]
 """The name of a node, by rank and id; None if unknown."""
+MOST_NS = 2**62
+"""No run is as long: the simulator counts in 64 bits, and a kernel of no operations takes it to their end."""
 SHOWN = 4
 TAIL = 12
 
@@ -63,6 +65,9 @@ def _wrong(output: Output, ranks: int) -> str:
     strangers = sorted(rank for rank in output.finish_ns if rank >= ranks)
     if strangers:
         return f"it has a rank {strangers[0]} where there are {ranks} ranks"
+    late = sorted(rank for rank, end in output.finish_ns.items() if end > MOST_NS)
+    if late:
+        return f"rank {late[0]} finished at {output.finish_ns[late[0]]} ns"
     if output.repeated:
         return f"rank {output.repeated[0]} finished more than once"
     if output.critical:

@@ -51,7 +51,7 @@ WRONG_TYPE = Rule(
 ZERO_TIME = Rule(
     "zero-time",
     "error",
-    "loses a kernel of no operations; skips one of no bytes without asking what it frees, so that what waits for it runs only if something else ends later on the rank",
+    "loses a kernel of no operations, or says that the rank finished after 2^63 ns; skips one of no bytes without asking what it frees, so that what waits for it runs only if something else ends later on the rank",
     "leave the kernel out, or let it take 1 ns: num_ops 1, tensor_size 1",
 )
 CPU_COMM = Rule(
