@@ -174,11 +174,14 @@ def _note_troubles(traces: TraceSet) -> None:
     """What could not be read, on stderr: the figures are of the rest."""
     from moec.compiler.chakra.trace_set import folded
 
+    alike: dict[str, list[int]] = {}
     for member in traces.members:
         for trouble in member.content.troubles:
-            note(f"warning: {folded(member.ranks)}: {trouble.sentence}")
+            alike.setdefault(trouble.sentence, []).extend(member.ranks)
     for rank, reason in traces.unreadable.items():
-        note(f"warning: rank {rank}: the file cannot be read: {reason}")
+        alike.setdefault(f"the file cannot be read: {reason}", []).append(rank)
+    for sentence, ranks in alike.items():
+        note(f"warning: {folded(tuple(sorted(ranks)))}: {sentence}")
 
 
 def _none(prefix: str, *, as_json: bool, rank: int | None = None) -> int:

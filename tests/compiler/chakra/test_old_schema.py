@@ -4,11 +4,14 @@ import struct
 
 import pytest
 
+from moec.compiler.chakra.lint.settings import Settings, beside, subject
+from moec.compiler.chakra.lint.table import lint
 from moec.compiler.chakra.read import content
 from moec.compiler.chakra.trace import COLL, COMP, MEM_LOAD, SEND
 from moec.compiler.chakra.view import view
 from moec.compiler.chakra.wire import varint
-from support.traces import delimited, encoded
+from support.broken_traces import TWO_DIMS, TWO_RINGS
+from support.traces import delimited, encoded, write_set
 
 
 def number(field, value):
@@ -113,3 +116,16 @@ def test_todays_schema_is_not_taken_for_an_old_one():
     unpacked = encoded([]) + delimited(number(1, 1) + text(2, "a") + number(3, 4) + number(4, 0) + number(5, 0))
 
     assert content(unpacked).troubles == ()
+
+
+@pytest.mark.parametrize(
+    ("dims", "found"), [((1, 1), set()), ((0, 0), {"involved-dim-none"}), ((1,), {"involved-dim-short"})]
+)
+def test_the_dimensions_of_a_collective_are_a_field_each(tmp_path, dims, found):
+    fields = number(1, 1) + text(2, "ar") + number(3, 6) + number(13, 1)
+    node = delimited(fields + b"".join(number(14, d) for d in dims) + number(18, 4096))
+    prefix = write_set(tmp_path, [node] * 4, network=TWO_DIMS, system=TWO_RINGS)
+
+    names = {finding.rule.name for finding in lint(subject(prefix, beside(prefix, Settings())))}
+
+    assert {name for name in names if name.startswith("involved-dim")} == found

@@ -97,9 +97,17 @@ def _flat(found: Fields, count: int) -> Mapping[str, Attribute]:
     for name, number in _FLAT.items():
         there = found.where((found.number == number) & (found.wire == VARINT))
         columns[name] = _column(there, there.value.astype(np.int64), _UINT64, count)
-    dims = found.where(found.number == _INVOLVED_DIM)
-    columns["involved_dim"] = _column(dims, np.zeros(len(dims.owner), dtype=np.int64), BOOL_LIST, count)
+    columns["involved_dim"] = _dims(found, count)
     return columns
+
+
+def _dims(found: Fields, count: int) -> Attribute:
+    """A field for each dimension, one after the other, as the list that they are today: from the first one's key on."""
+    there = found.where((found.number == _INVOLVED_DIM) & (found.wire == VARINT))
+    listed = _column(there, np.zeros(len(there.owner), dtype=np.int64), BOOL_LIST, count)
+    first = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(first, there.owner, there.start - 1)
+    return replace(listed, start=np.where(listed.present, first, 0))
 
 
 def _column(there: Fields, value: NDArray[np.int64], form: int, count: int) -> Attribute:
