@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from moec.compiler.chakra.lint.plan import FREE, Letter, Meeting, Plan
+from moec.compiler.chakra.lint.plan import COMM, CPU, FREE, GPU, Letter, Meeting, Plan
 from moec.compiler.chakra.trace_set import Ranks
 
+_SLOTS = (CPU, GPU, COMM)
 _MESSAGE_NS = 1000
 _BYTES_PER_NS = 50
 """Nominal cost of communication: it only decides between orders that the traces leave open."""
@@ -85,16 +86,20 @@ class Play:
 
     def _issue(self, i: int, actor: Actor, freed: list[int]) -> None:
         """Queues nodes that wait for nothing any more; starts receives, and the lowest ids that find their slot free."""
-        slot, queues = actor.plan.slot, actor.ready
+        slot, queues, busy = actor.plan.slot, actor.ready, actor.busy
         for node in freed:
-            if slot[node] == FREE:
-                self._receive(i, node)
-            else:
-                heappush(queues[slot[node]], node)
-        for place, ready in enumerate(queues):
-            if ready and not actor.busy[place]:
-                actor.busy[place] = True
-                self._start(i, actor, heappop(ready))
+            place = slot[node]
+            if place == FREE:
+                self._receive(i, actor, node)
+            elif len(freed) > 1 or busy[place] or queues[place]:
+                heappush(queues[place], node)
+            else:  # mostly there is one, and its slot is free: nothing to choose from
+                busy[place] = True
+                self._start(i, actor, node)
+        for place in _SLOTS:
+            if queues[place] and not busy[place]:
+                busy[place] = True
+                self._start(i, actor, heappop(queues[place]))
 
     def _start(self, i: int, actor: Actor, node: int) -> None:
         call = actor.plan.call[node]
@@ -107,7 +112,8 @@ class Play:
 
     def _meet(self, i: int, actor: Actor, node: int, call: Meeting) -> None:
         group = call.group
-        if i not in self.party(group):
+        party = self.parties.get(group) or self.party(group)
+        if i not in party:
             return  # another rule's: the simulator aborts here
         turn = actor.calls.get(group, 0)
         actor.calls[group] = turn + 1
@@ -121,7 +127,7 @@ class Play:
         if not group and actor.chunks != here.after:
             here.late.append((i, node, actor.chunks))
         actor.chunks += call.chunks
-        if len(here.came) == len(self.party(group)):
+        if len(here.came) == len(party):
             end = self.now + _MESSAGE_NS + call.size // _BYTES_PER_NS
             heappush(self.events, (end, i, node, tuple(here.came[:-1])))
 
@@ -135,20 +141,19 @@ class Play:
         end = self.now + _MESSAGE_NS + call.size // _BYTES_PER_NS
         heappush(self.events, (end, i, node, ()))
         key = (call.tag, actor.ranks[0], call.peer, call.size)
-        waiting = self.expected[key]
+        waiting = self.expected.get(key)
         if waiting:
             j, other = waiting.pop(0)
             heappush(self.events, (end, j, other, ()))
         else:
             self.arrived[key] += 1
 
-    def _receive(self, i: int, node: int) -> None:
-        actor = self.actors[i]
+    def _receive(self, i: int, actor: Actor, node: int) -> None:
         call = actor.plan.call[node]
         if not isinstance(call, Letter):
             return
         key = (call.tag, call.peer, actor.ranks[0], call.size)
-        if self.arrived[key]:
+        if self.arrived.get(key):
             self.arrived[key] -= 1
             heappush(self.events, (self.now + 1, i, node, ()))
         else:
