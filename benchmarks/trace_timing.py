@@ -1,4 +1,6 @@
-"""Times the replay of trace sets side by side with the real simulator: seconds, memory, and whether all ranks agree.
+"""Times the replay of trace sets side by side with the real simulator: CPU seconds, memory, and whether all ranks agree.
+
+CPU seconds (user and system; both sides have one busy thread), so that others on the machine do not count.
 
 MOEC_ASTRA_SIM=... python benchmarks/trace_timing.py [--ranks 16 64 256 1024] [--case NAME ...] [--folder DIR]
 """
@@ -12,7 +14,6 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,15 +48,15 @@ import json, resource, sys, time
 from moec import time_traces
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 import moec.backends.fast.replay.run
-before, start = peak(), time.perf_counter()
+before, start = peak(), time.process_time()
 timing = time_traces(sys.argv[1], **json.loads(sys.argv[2]))
-print(json.dumps([time.perf_counter() - start, peak() - before, list(timing.finish_ns), timing.events]))
+print(json.dumps([time.process_time() - start, peak() - before, list(timing.finish_ns), timing.events]))
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Seconds and MiB: the simulator's process, the call in process (after imports), and the process `moec trace time`."""
+    """CPU seconds and MiB: the simulator's process, the call in process (after imports), and the process `moec trace time`."""
 
     name: str
     ranks: int
@@ -171,13 +172,12 @@ def _command(prefix: Path, there: dict[str, str]) -> list[str]:
 
 
 def _measured(command: list[str], folder: Path) -> tuple[float, float, str]:
-    """Seconds, MiB at most, and the output of a process."""
-    start = time.perf_counter()
+    """CPU seconds, MiB at most, and the output of a process."""
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout is not None
     text = process.stdout.read().decode()
     _, _, usage = os.wait4(process.pid, 0)
-    return time.perf_counter() - start, usage.ru_maxrss / 1024, text
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, text
 
 
 def _line(row: Row) -> str:

@@ -133,7 +133,7 @@ def _estimated(session: Session, timer: Tallied) -> list[Diagnostic]:
     fix = "`every = 1` simulates all of them"
     if span is None:
         title, label = f"{title}: {label}", ""
-    return [Diagnostic("M416", title, span, label, help=fix, severity="warning")]
+    return [Diagnostic("M425", title, span, label, help=fix, severity="warning")]
 
 
 def _tally(session: Session) -> Tally | None:

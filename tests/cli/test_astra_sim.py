@@ -61,13 +61,13 @@ def test_the_files_backend_is_used_and_says_what_it_estimated(moec, spec, simula
     assert timed["estimated"] > 0
     ratio = timed["ratio_to_fast"]
     assert 0 < ratio["min"] <= ratio["median"] <= ratio["max"]
-    (warning,) = [d for d in ran.json["diagnostics"] if d["code"] == "M416"]
+    (warning,) = [d for d in ran.json["diagnostics"] if d["code"] == "M425"]
     assert warning["title"].startswith(
         f"{timed['estimated']} of {ran.json['iterations']} iterations were not simulated"
     )
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["timed"] == timed == json.loads((tmp_path / "out" / "summary.json").read_text())["timed"]
-    assert "M416" in {entry["code"] for entry in manifest["approximations"]}
+    assert "M425" in {entry["code"] for entry in manifest["approximations"]}
     assert manifest["costs"]["experts"] == "modelled"
 
 
@@ -82,7 +82,7 @@ def test_the_command_line_wins_over_the_file(moec, spec, simulator):
     every = moec("simulate", spec, "--json", "--every", "1").json
     assert every["timed"]["estimated"] == 0
     assert every["timed"]["ratio_to_fast"] is None
-    assert "M416" not in {d["code"] for d in every["diagnostics"]}
+    assert "M425" not in {d["code"] for d in every["diagnostics"]}
 
     fast = moec("simulate", spec, "--json", "--backend", "fast").json
     assert fast["backend"] == "fast"

@@ -49,3 +49,32 @@ def test_without_a_workload_the_typical_request_is_said_to_be_assumed(moec, tiny
 
     assert "this is assumed" in moec("explain", tiny).out
     assert moec("explain", tiny, "--json").json["typical_request"]["assumed"] is True
+
+
+WIDE = """moe 1
+use "std/models"
+use "std/hardware" as hw
+cluster pod { nodes = 2, node = hw.dgx_h100, network { link = hw.ndr400 } }
+parallelism wide { attention { dp = 16 }, exchange { route = two_phase } }
+experiment e { model = models.olmoe_1b_7b, cluster = pod, parallelism = wide }
+"""
+
+
+def test_exchanges_and_the_critical_path_are_explained(moec, tmp_path):
+    file = tmp_path / "wide.moe"
+    file.write_text(WIDE)
+
+    phase = moec("explain", file, "--json").json["phases"]["decode"]
+    assert sum(step["share"] for step in phase["critical_path"]) == pytest.approx(1)
+    assert sum(step["time_us"] for step in phase["critical_path"]) == pytest.approx(phase["time_us"])
+    dispatch, combine = phase["exchanges"]
+    assert (dispatch["name"], combine["name"]) == ("dispatch", "combine")
+    assert dispatch["way"] == "two-phase"
+    assert dispatch["links"][0]["kind"] == "network card"
+    assert dispatch["links"][0]["name"] in dispatch["bottleneck"]
+    assert {"source", "target", "bytes"} == set(dispatch["pairs"][0])
+
+    out = moec("explain", file).out
+    assert "critical path: " in out
+    assert "waits for" in out
+    assert "network card of rank 0" in out

@@ -161,13 +161,33 @@ def test_results_never_replace_the_traces(moec, compiled, simulator, tmp_path, o
     assert (compiled / "iteration_000000" / "moec.0.et").exists()
 
 
-def test_a_backend_that_cannot_says_who_can(moec, compiled):
-    if "fast" in FOLDER_TIMERS:
-        pytest.skip("the fast estimator times compiled traces")
+def test_a_backend_that_cannot_says_who_can(moec, compiled, monkeypatch):
+    monkeypatch.delitem(FOLDER_TIMERS, "fast")
     ran = moec("simulate", compiled)
 
     assert ran.code == 2
     assert "`--backend astra_sim` takes a folder" in ran.err
+
+
+def test_without_a_simulator_the_replay_times_them(moec, compiled, tmp_path):
+    ran = moec("simulate", compiled, "--json", "-o", tmp_path / "out")
+
+    assert ran.code == 0, ran.out
+    assert ran.json["backend"] == "fast"
+    for row in ran.json["iterations"]:
+        prefix = compiled / row["folder"] / "moec"
+        finish = moec("trace", "time", prefix, "--json").json["finish_ns"]
+        assert (row["time_ns"], row["first_rank_ns"], row["ranks"]) == (max(finish), min(finish), 4)
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["backend"] == "fast"
+
+
+def test_a_trace_that_would_not_finish_is_said_without_a_simulator(moec, compiled):
+    (compiled / "iteration_000002" / "moec.3.et").write_bytes(b"")
+    ran = moec("simulate", compiled)
+
+    assert ran.code == 3
+    assert "error[M607]: iteration_000002: ASTRA-sim aborts" in ran.err
+    assert ran.out == ""
 
 
 @pytest.mark.parametrize("congestion", ["aware", "unaware"])
@@ -184,5 +204,7 @@ def test_the_real_simulator_says_what_the_closed_loop_says(moec, tmp_path, monke
     assert moec("simulate", spec, "-q", "-o", tmp_path / "run").code == 0
     with (tmp_path / "run" / "iterations.csv").open() as lines:
         first = next(csv.DictReader(lines))
+    (replayed,) = moec("simulate", tmp_path / "traces", "--json").json["iterations"]
 
     assert float(first["device_ms"]) == row["time_ns"] / 1e6
+    assert replayed["time_ns"] == row["time_ns"]

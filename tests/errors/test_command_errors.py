@@ -2,11 +2,14 @@
 
 `# run: …` lines of a file are command lines, run one after the other in an empty folder that holds the file and those of
 `support/`; the last one's stderr is the golden text, with its exit code. `# simulator: …` lines are the body of a script
-that stands for ASTRA-sim (without any there is none), `# unaware` makes it the congestion-unaware one.
+that stands for ASTRA-sim (without any there is none), `# unaware` makes it the congestion-unaware one. `# full disk` ends the writing of results so,
+`# open files: N` is a limit that cannot be raised.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import resource
 import shutil
@@ -15,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from moec.cli.main import run
+from moec.report import folder as output
 from support.simulators import AWARE, UNAWARE, fake
 
 HERE = Path(__file__).parent
@@ -60,6 +64,9 @@ def test_the_message_is_the_golden_one(
         monkeypatch.setattr(resource, "getrlimit", lambda which: (most[0], most[0]))
         monkeypatch.setattr(resource, "setrlimit", _refuse)
 
+    if "\n# full disk\n" in text:
+        monkeypatch.setattr(output, "_open_up", _full)
+
     seen = _seen(case, capsys)
 
     golden = case.with_suffix(".txt")
@@ -67,6 +74,10 @@ def test_the_message_is_the_golden_one(
         golden.write_text(seen, encoding="utf-8")
     assert seen == golden.read_text(encoding="utf-8")
     assert case.stem[:4] in set(re.findall(r"\[(M\d{3})\]", seen))
+
+
+def _full(folder: Path) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _refuse(which: int, limits: tuple[int, int]) -> None:

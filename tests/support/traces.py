@@ -9,7 +9,7 @@ from typing import Any
 
 from moec.compiler.chakra.schema import message_class
 
-METADATA, MEM_LOAD, COMP, SEND, RECV, COLL = 1, 2, 4, 5, 6, 7
+METADATA, MEM_LOAD, MEM_STORE, COMP, SEND, RECV, COLL = 1, 2, 3, 4, 5, 6, 7
 SYSTEM = {
     "scheduling-policy": "LIFO",
     "endpoint-delay": 10,

@@ -15,12 +15,17 @@ from moec.dsl.diagnostics import Diagnostic
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpTiming:
-    """When one op ran, in nanoseconds: `[…, repeats shown, ranks]`. Later repeats follow at the block's `period`."""
+    """When one op ran, in nanoseconds: `[…, repeats shown, ranks]`. Later repeats follow at `period_ns` `[…, ranks]`.
+
+    `ready_ns`: when the op could have started on a rank; members of an exchange then wait for the last of them.
+    """
 
     block: int
     op: int
     start_ns: Array
     end_ns: Array
+    ready_ns: Array | None = None
+    period_ns: Array | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

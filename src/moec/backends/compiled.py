@@ -69,7 +69,7 @@ class FolderTimer(Protocol):
     """What times compiled iterations; `registry.FOLDER_TIMERS` has one per backend."""
 
     def __call__(self, iterations: Sequence[Compiled], options: AstraOptions) -> tuple[list[Timed], list[Diagnostic]]:
-        """The timings in the order of `iterations`, or errors; of `options` what a trace folder leaves open."""
+        """The timings in the order of `iterations`, with warnings, or errors; of `options` what a folder leaves open."""
         ...
 
 

@@ -20,6 +20,7 @@ BACKENDS: dict[str, str] = {
 
 
 FOLDER_TIMERS: dict[str, str] = {
+    "fast": "moec.backends.fast.compiled:time_compiled",
     "astra_sim": "moec.backends.astra_sim.compiled:time_compiled",
 }
 """Backends that time compiled traces as they stand in a folder -> `module:function`, a `FolderTimer`."""

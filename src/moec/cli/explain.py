@@ -17,8 +17,9 @@ def explain(
 ) -> int:
     """Show where FILE's memory and time go.
 
-    Parameters, one GPU's memory, and the op table of one full iteration of each phase. Operations are timed by the fast
-    estimator; another backend's time of the whole iteration stands beside its own.
+    Parameters, one GPU's memory, and of one full iteration of each phase the op table, the critical path and what the
+    exchanges wait for. Operations are timed by the fast estimator; another backend's time of the whole iteration stands
+    beside its own.
     """
     from moec.cli.loading import session_of
     from moec.report.explanation import explanation
@@ -30,7 +31,7 @@ def explain(
     if session is None:
         return fail(report, as_json=as_json)
     typical = typical_of(session)
-    phases, who = phases_of(session, typical, compare=True), session.backend_name
+    phases, who = phases_of(session, typical, compare=True, studied=True), session.backend_name
     memory = session.prepared.memory
     if as_json:
         from moec.dsl.export import to_json

@@ -24,6 +24,7 @@ from moec.cli.validate import validate
 from moec.dsl.diagnostics import Diagnostic, Report
 from moec.version import VERSION
 
+TERMINATED = 128 + signal.SIGTERM
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """What typer raises for a wrong command line; where it comes from differs between typer's versions."""
 
@@ -63,8 +64,14 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a bar that an old terminal cannot show is no reason to stop
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that cleaning up still happens
-    sys.exit(run(sys.argv[1:]))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that cleaning up still happens
+    try:
+        code = run(sys.argv[1:])
+    except SystemExit as leaving:
+        if leaving.code == TERMINATED:
+            note("terminated: nothing was written")
+        raise
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:

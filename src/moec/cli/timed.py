@@ -8,7 +8,7 @@ from moec.backends.compiled import MANIFEST, compiled_in
 from moec.backends.registry import folder_timer_named
 from moec.cli.console import FINE, diagnostics_json, fail, note, note_report, say, say_json
 from moec.cli.ending import Ending
-from moec.dsl.diagnostics import Diagnostic, Report
+from moec.dsl.diagnostics import Diagnostic, Report, has_errors
 from moec.dsl.schema import AstraOptions
 from moec.report.folder import write_folder
 from moec.report.style import as_text
@@ -27,13 +27,16 @@ def time_folder(place: Path, backend: str, options: AstraOptions, end: Ending) -
         return fail(report, as_json=end.as_json)
     if not end.as_json:
         note_report(report)
-    timed, errors = timer(iterations, options)
-    if not errors and end.output is not None:
-        errors = write_folder(end.output, timed_files(place, backend, timed, found), force=end.force)
-    if errors:
-        return fail(Report(tuple(errors)), as_json=end.as_json)
+    timed, late = timer(iterations, options)
+    found = [*found, *late]
+    if not has_errors(late) and end.output is not None:
+        late += write_folder(end.output, timed_files(place, backend, timed, found), force=end.force)
+    if has_errors(late):
+        return fail(Report(tuple(late)), as_json=end.as_json)
+    if not end.as_json:
+        note_report(Report(tuple(late)))
     if end.as_json:
-        say_json({**timed_json(place, backend, timed), "diagnostics": diagnostics_json(report.diagnostics)})
+        say_json({**timed_json(place, backend, timed), "diagnostics": diagnostics_json(tuple(found))})
     elif not end.quiet:
         say(as_text(timed_report(backend, timed)))
         if end.output is not None:

@@ -8,7 +8,7 @@ from moec.compiler.findings import Finding, diagnostic
 from moec.compiler.layout import layout_of
 from moec.compiler.parameters import KINDS, cuts_heads, moe_layers, parameters, weight_dtype
 from moec.dsl.diagnostics import Diagnostic
-from moec.dsl.schema import Compute, Dtype, Experiment, Gqa, Routing
+from moec.dsl.schema import Compute, Dtype, Experiment, Gqa, Mesh, Routing
 
 Rule = Callable[[Experiment], Iterator[Finding]]
 
@@ -97,11 +97,33 @@ def unused_exchange(e: Experiment) -> Iterator[Finding]:
     gathered = exchange.method != "alltoall"
     if gathered and not exchange.deduplicate:
         yield _unused("deduplicate", f"`{exchange.method}` moves every token once to every rank")
+    if exchange.route == "two_phase" and (gathered or layout.stage <= e.cluster.node.devices):
+        why = f"`{exchange.method}` is a collective" if gathered else "the GPUs that exchange tokens share a node"
+        yield _unused("route", why)
     quiet = layout.stage == 1 or (gathered and layout.dp == 1)
     for name in ("dispatch", "combine"):
         if quiet and getattr(exchange, name) is not None:
             why = "there is one rank" if layout.stage == 1 else "every rank has all tokens already (dp = 1)"
             yield _unused(name, why)
+
+
+def unused_network(e: Experiment) -> Iterator[Finding]:
+    """M408: how collectives run and what communication slows, where there is nothing of the kind."""
+    plan, layout, fabric = e.parallelism, layout_of(e), e.cluster.node.fabric
+    if (
+        plan.collectives != "fastest"
+        and layout.world <= e.cluster.node.devices
+        and not isinstance(fabric.topology, Mesh)
+    ):
+        yield _without_effect("collectives", "all GPUs share a node, and a ring is the only algorithm in it")
+    if plan.interference and plan.overlap == "none":
+        yield _without_effect("interference", "`overlap = none` computes and communicates in turn")
+
+
+def _without_effect(name: str, why: str) -> Finding:
+    return _warning(
+        "M408", f"`{name}` has no effect: {why}", (f"parallelism.{name}",), "has no effect here", (), f"drop `{name}`"
+    )
 
 
 def _unused(name: str, why: str) -> Finding:
@@ -138,5 +160,6 @@ def _warning(
 
 
 RULES: tuple[Rule, ...] = (
-    idle_devices, spanning_groups, cut_heads, arithmetic, gathered_tokens, unused_exchange, unused_model,
+    idle_devices, spanning_groups, cut_heads, arithmetic, gathered_tokens, unused_exchange, unused_network,
+    unused_model,
 )  # fmt: skip

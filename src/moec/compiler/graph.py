@@ -63,11 +63,25 @@ class Outer:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Relay:
+    """What crosses the network when an exchange goes to the peer at the same place of the receiver's node first.
+
+    `entering`: bytes from member s into node n of its subset (nodes in the order of their ranks), `Dense` of
+    `[…, repeat, subsets, size, nodes]` or `Outer` with a `share` of `[…, repeat, subsets, nodes]`; what a member sends
+    into its own node does not count. `reverse`: the way back, out of node n to member s.
+    """
+
+    entering: Dense | Outer
+    reverse: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class AllToAll:
-    """A personalised exchange inside every subset of `group`."""
+    """A personalised exchange inside every subset of `group`; with a `relay`, `pairs` is what it comes to in the end."""
 
     group: str
     pairs: Dense | Outer
+    relay: Relay | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -57,6 +57,14 @@ def layout_of_plan(plan: Parallelism, *, moe: bool) -> Layout:
     return Layout(plan.attention.tp, plan.attention.dp, plan.pp, plan.experts.ep or stage // expert_tp, expert_tp)
 
 
+def relay_nodes(experiment: Experiment) -> int:
+    """Nodes that a two-phase exchange of a pipeline stage spans; 1 where exchanges are direct or stay in a node."""
+    exchange, per_node = experiment.parallelism.exchange, experiment.cluster.node.devices
+    if exchange.method != "alltoall" or exchange.route != "two_phase" or experiment.model.moe is None:
+        return 1
+    return max(1, layout_of(experiment).stage // per_node)
+
+
 def stage_layers(layers: int, pp: int) -> tuple[int, ...]:
     """Layers of each pipeline stage: even, what is left over goes one each to the stages before the last, from the back.
 

@@ -178,6 +178,28 @@ def budget(e: Experiment) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def two_phases(e: Experiment) -> Iterator[Finding]:
+    """M319: a two-phase exchange has a peer at the same place of every node, and experts lie within nodes."""
+    exchange, per_node = e.parallelism.exchange, e.cluster.node.devices
+    if e.model.moe is None or exchange.method != "alltoall" or exchange.route != "two_phase":
+        return
+    layout = layout_of_plan(e.parallelism, moe=True)
+    if layout.stage % per_node and (layout.stage > per_node or (layout.pp > 1 and per_node % layout.stage)):
+        yield Finding(
+            "M319", "a two-phase exchange needs whole nodes", ("parallelism.exchange.route",),
+            f"{layout.stage} GPUs exchange tokens on nodes of {per_node}",
+            (("cluster.node", f"{per_node} GPUs per node"),),
+            f"use a multiple of {per_node} GPUs per pipeline stage, or `route = direct`",
+        )  # fmt: skip
+    elif layout.stage > per_node and per_node % layout.expert_tp:
+        yield Finding(
+            "M319", f"a two-phase exchange cannot split an expert's {layout.expert_tp} GPUs over nodes",
+            ("parallelism.exchange.route",), "a token goes to one peer in each node",
+            (("parallelism.experts", f"every expert is on {layout.expert_tp} GPUs"), ("cluster.node", f"{per_node} GPUs per node")),
+            f"use an `experts.tp` that divides {per_node}, or `route = direct`",
+        )  # fmt: skip
+
+
 def overlap(e: Experiment) -> Iterator[Finding]:
     """M316: there is something to overlap."""
     moe, mode = e.model.moe, e.parallelism.overlap
@@ -194,5 +216,5 @@ def overlap(e: Experiment) -> Iterator[Finding]:
 
 
 RULES: tuple[Rule, ...] = (
-    layers, choice, attention_heads, widths, expert_ranks, expert_slots, devices, dense_model, overlap, budget,
+    layers, choice, attention_heads, widths, expert_ranks, expert_slots, devices, dense_model, overlap, two_phases, budget,
 )  # fmt: skip

@@ -97,6 +97,29 @@ def _returned(graph: Graph) -> Iterator[str]:
                 yield f"{block.name}: what {returned.name} returns is not what {sent.name} sent"
 
 
+def _relayed(graph: Graph) -> Iterator[str]:
+    """Into each node goes at least what its busiest member gets, and at most what all of them get together."""
+    for block, _, op in _ops(graph):
+        if not isinstance(op.work, AllToAll) or op.work.relay is None:
+            continue
+        entering = _entering(op.work)
+        there = whole(op.work)
+        there = np.swapaxes(there, -1, -2) if op.work.relay.reverse else there
+        by_node = there.reshape(*there.shape[:-1], entering.shape[-1], -1)
+        least, most = by_node.max(axis=-1), by_node.sum(axis=-1)
+        if (entering < least * (1 - 1e-9)).any() or (entering > most * (1 + 1e-9)).any():
+            yield f"{block.name}.{op.name} brings other bytes into nodes than their members get"
+
+
+def _entering(work: AllToAll) -> Array:
+    assert work.relay is not None
+    entering = work.relay.entering
+    if isinstance(entering, Dense):
+        return np.asarray(entering.bytes, dtype=float)
+    outer: Array = entering.sent[..., :, None] * entering.share[..., None, :]
+    return outer
+
+
 def _opposite(sent: Op, returned: Op) -> bool:
     """The two matrices are each other's transpose up to the ratio of their data types."""
     if not (isinstance(sent.work, AllToAll) and isinstance(returned.work, AllToAll)):
@@ -108,13 +131,19 @@ def _opposite(sent: Op, returned: Op) -> bool:
 
 def matrix(work: AllToAll) -> Array:
     """Bytes from member to member, `[…, repeat, subsets, size, size]`, the diagonal zero."""
+    full = whole(work)
+    return full * ~np.eye(full.shape[-1], dtype=bool)
+
+
+def whole(work: AllToAll) -> Array:
+    """The same with what stays at home."""
     pairs = work.pairs
     if isinstance(pairs, Dense):
         full = np.asarray(pairs.bytes, dtype=float)
     else:
         full = pairs.sent[..., :, None] * pairs.share[..., None, :]
         full = np.swapaxes(full, -1, -2) if pairs.reverse else full
-    return full * ~np.eye(full.shape[-1], dtype=bool)
+    return full
 
 
 RULES: dict[str, Rule] = {
@@ -125,4 +154,5 @@ RULES: dict[str, Rule] = {
     "grouped": _grouped,
     "sized": _sized,
     "returned": _returned,
+    "relayed": _relayed,
 }

@@ -16,6 +16,7 @@ from moec.dsl.nearest import did_you_mean, nearest
 from moec.dsl.resolve import Resolution
 from moec.dsl.shapes import Shape, fields_of, required, shapes_of
 from moec.dsl.surface import canonical, surface_name
+from moec.dsl.topology import TOPOLOGY_LAWS
 from moec.dsl.values import FAILED, UNSET, Absent, Identifier, Quantity, Record, TextValue, Value
 
 NOWHERE = Span("", 1, 1, 1, 1)
@@ -162,7 +163,7 @@ def _low_to_high(built: schema.UniformLength) -> tuple[str, str] | None:
     return f"`low` is {built.low} tokens, more than `high`, {built.high}", "give the shorter length as `low`"
 
 
-_LAWS: dict[type, Callable[[Any], tuple[str, str] | None]] = {schema.UniformLength: _low_to_high}
+_LAWS: dict[type, Callable[[Any], tuple[str, str] | None]] = {schema.UniformLength: _low_to_high, **TOPOLOGY_LAWS}
 
 
 def _excused(record: Record, name: str) -> bool:

@@ -12,7 +12,7 @@ from moec.dsl.diagnostics import Diagnostic, Span
 from moec.dsl.later import cannot_yet, later_choices
 from moec.dsl.nearest import did_you_mean, listed
 from moec.dsl.shapes import Shape, shapes_of
-from moec.dsl.surface import KINDS
+from moec.dsl.surface import IN_ORDER, KINDS
 from moec.dsl.units import NUMBER, UNITS, to_si
 from moec.dsl.values import (
     FAILED,
@@ -137,17 +137,18 @@ class Evaluation:
         return self.names.report("M109", title, call.callee.span, help=did_you_mean(name, known, listing="it takes"))
 
     def _construct(self, call: ast.Call, cls: type) -> Value:
-        """The record of `name(first, other: value)`: a positional argument is the first field."""
+        """The record of `name(first, other: value)`: a positional argument is the first field (see `IN_ORDER`)."""
         name = call.callee.text
         positional = [a for a in call.arguments if a.name is None]
         fields = list(shapes_of(cls))
-        if positional and (not fields or len(positional) > 1 or call.arguments[0] is not positional[0]):
+        most = min(len(fields), IN_ORDER.get(cls, 1))
+        if len(positional) > most or any(a.name is not None for a in call.arguments[: len(positional)]):
             form = ", ".join(f"{f}: …" for f in fields)
             span = positional[-1].span
             return self.names.report("M215", f"`{name}` takes named arguments", span, help=f"write `{name}({form})`")
         assigns = tuple(
-            ast.Assign(a.name if a.name is not None else ast.Name(fields[0], a.span), a.value, a.span)
-            for a in call.arguments
+            ast.Assign(a.name if a.name is not None else ast.Name(fields[i], a.span), a.value, a.span)
+            for i, a in enumerate(call.arguments)
         )
         block = ast.Block(assigns, False, call.span)
         return Record(cls, (layer_of(cls, block, self.scope.inside()),), call.callee.span)

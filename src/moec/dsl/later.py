@@ -10,7 +10,6 @@ _FIELDS: dict[type, tuple[str, ...]] = {
     schema.Moe: ("capacity_factor",),
     schema.Device: ("pim",),
     schema.Node: ("disk",),
-    schema.Fabric: ("hop", "routing"),
     schema.Cluster: ("pool",),
     schema.Network: ("per_node",),
     schema.AttentionPlan: ("sp", "on"),
@@ -23,8 +22,7 @@ _FIELDS: dict[type, tuple[str, ...]] = {
 }
 
 _CHOICES: dict[tuple[type, str], tuple[str, ...]] = {
-    (schema.Fabric, "topology"): ("mesh",),
-    (schema.Network, "topology"): ("fat_tree", "ring", "mesh", "fully_connected"),
+    (schema.Network, "topology"): ("fully_connected",),
     (schema.Parallelism, "overlap"): ("ping_pong",),
     (schema.Exchange, "method"): ("shuffled_rs_ag",),
     (schema.ExpertPlan, "placement"): ("affinity", "ilp", "cocluster"),

@@ -209,7 +209,7 @@ class Resolution:
 
     def _unknown(self, path: ast.Path, scope: Scope, shape: Shape, field: str) -> Value:
         name = path.parts[0].text
-        choices = (*shape.choices, *(shape.variants if len(shape.variants) > 1 else ()))
+        choices = (*shape.choices, *(shape.variants if shape.only is None else ()))
         unit = scope.unit.home or scope.unit
         names = [*choices, *unit.definitions, *unit.namespaces]
         names += [known for record in _records(scope) for known in shapes_of(record.cls)]

@@ -28,7 +28,7 @@ class Shape:
     @property
     def only(self) -> type | None:
         """The class of a field that is always the same block, such as `scheduler { … }`."""
-        return next(iter(self.variants.values())) if len(self.variants) == 1 else None
+        return next(iter(self.variants.values())) if len(self.variants) == 1 and not self.choices else None
 
 
 @cache

@@ -43,6 +43,9 @@ _SURFACE: dict[type, str] = {
 ALIASES: dict[type, dict[str, str]] = {schema.Compute: {"fp16": "bf16"}}
 """Other names of fields: tensor cores run fp16 and bf16 at one rate."""
 
+IN_ORDER: dict[type, int] = {schema.Mesh: 2}
+"""How many arguments may go without their names where it is more than the first: `mesh(5, 5)`."""
+
 
 def surface_name(cls: type) -> str:
     """What a class is called in the language: its kind or variant, by default its own name in snake case."""

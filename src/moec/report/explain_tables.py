@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from moec.backends.fast.exchange_report import ExchangeReport
 from moec.compiler.memory import MemoryReport
 from moec.compiler.parameters import parameters
 from moec.dsl.schema import Experiment
@@ -23,10 +24,10 @@ def explain_report(
     parts: list[RenderableType] = [_headline(experiment), "", memory_table(memory), "", Text(kv_sentence(memory))]
     parts += ["", Text(_typical_sentence(typical), style="dim")]
     for phase in phases:
-        parts += ["", _phase_headline(phase, backend), phase_table(phase)]
+        parts += ["", _phase_headline(phase, backend), phase_table(phase), *_study(phase)]
     legend = (
         "time: summed over the layers on the busiest GPU; flops, bytes: over all layers and GPUs of one instance;\n"
-        "exposed: the share of the iteration in which the busiest GPU does not compute."
+        "exposed: the share of the iteration in which the busiest GPU does not compute; exchanges: in their slowest layer."
     )
     return Group(*parts, "", Text(legend, style="dim"))
 
@@ -68,6 +69,27 @@ def phase_table(phase: Phase) -> Table:
         style = _STYLES.get(op.bound, "cyan")
         counts = (f"{op.count:,}", scaled(op.flops), scaled(op.bytes), f"{op.time_us:,.1f}", f"{share:.1%}")
         table.add_row(op.name, *counts, bar(share, 16, style), Text(op.bound, style), op.source)
+    return table
+
+
+def _study(phase: Phase) -> list[RenderableType]:
+    """The critical path in a line, and a table of the exchanges."""
+    parts: list[RenderableType] = []
+    if phase.path:
+        shares = [f"{step.name} {step.share:.0%}".replace("%", " %") for step in phase.path if step.share >= 0.01]
+        parts += ["", Text(f"critical path: {', '.join(shares)}")]
+    if phase.exchanges:
+        parts += ["", exchange_table(phase.exchanges)]
+    return parts
+
+
+def exchange_table(exchanges: tuple[ExchangeReport, ...]) -> Table:
+    """How each exchange runs, in its slowest layer, and what it waits for."""
+    table = plain_table("exchange", "time, us", "fixed, us", "bytes")
+    for title in ("way", "waits for"):
+        table.add_column(title)
+    for e in exchanges:
+        table.add_row(e.op, f"{e.time_us:,.1f}", f"{e.fixed_us:,.1f}", scaled(e.bytes), e.way, e.bottleneck())
     return table
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
+from moec.backends.critical_path import PathShare
+from moec.backends.fast.exchange_report import ExchangeReport
 from moec.compiler.memory import MemoryReport
 from moec.compiler.parameters import KINDS, parameters
 from moec.dsl.schema import Experiment, Model
@@ -82,6 +85,28 @@ def phase_json(phase: Phase) -> dict[str, Any]:
         "communication_us": phase.communication_us,
         "exposed_us": phase.exposed_us,
         "ops": [op_json(op) for op in phase.ops],
+        "critical_path": [path_json(step) for step in phase.path],
+        "exchanges": [exchange_json(exchange) for exchange in phase.exchanges],
+    }
+
+
+def path_json(step: PathShare) -> dict[str, Any]:
+    """One op's part of the critical path."""
+    return {"name": step.name, "count": step.count, "time_us": step.time_ns / 1e3, "share": step.share}
+
+
+def exchange_json(exchange: ExchangeReport) -> dict[str, Any]:
+    """What an exchange waits for."""
+    return {
+        "name": exchange.op,
+        "way": exchange.way,
+        "time_us": exchange.time_us,
+        "fixed_us": exchange.fixed_us,
+        "bytes": exchange.bytes,
+        "bottleneck": exchange.bottleneck(),
+        "links": [asdict(link) for link in exchange.links],
+        "pairs": [asdict(pair) for pair in exchange.pairs],
+        "other_ways": [{"way": way, "time_us": time} for way, time in exchange.others],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from moec.dsl.diagnostics import Diagnostic
 FORMAT = "moec results 1"
 """What `manifest.json` says of a folder that this module wrote."""
 MANIFEST = "manifest.json"
+_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EFBIG)
 
 
 def check_target(target: Path, *, force: bool) -> list[Diagnostic]:
@@ -63,7 +65,7 @@ def fill_folder(target: Path, fill: Callable[[Path], None], *, force: bool) -> l
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     except OSError as error:
-        return [_cannot_write(target, _reason(error), "choose another folder")]
+        return [_broke_off(target, error)]
     return []
 
 
@@ -121,6 +123,14 @@ def _check_parent(target: Path, place: Path) -> list[Diagnostic]:
         if parent.exists():
             return [_cannot_write(target, f"`{_near(parent)}` is a file", "choose another folder")]
     return [_cannot_write(target, "no folder above it exists", "choose another folder")]
+
+
+def _broke_off(target: Path, error: OSError) -> Diagnostic:
+    """A full disk is nobody's mistake, and another folder on it no better."""
+    if error.errno in _MACHINE:
+        title = f"writing `{target}` broke off: {_reason(error)}"
+        return Diagnostic("M608", title, help="nothing was left there; make room, or name a folder on another disk")
+    return _cannot_write(target, _reason(error), "choose another folder")
 
 
 def _near(path: Path) -> Path:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moec.backends.base import Timing
+from moec.backends.base import Backend, Timing
+from moec.backends.critical_path import PathShare, critical_path, path_shares
 from moec.backends.fast.backend import FastBackend
+from moec.backends.fast.exchange_report import ExchangeReport
 from moec.compiler.batch import RankBatch
 from moec.compiler.graph import Graph
 from moec.compiler.lower import lower, program_of
@@ -32,7 +34,7 @@ class Phase:
     """One iteration of `tokens` new tokens and `sequences` requests in all, on one instance. Times in microseconds.
 
     Operations and their sum are the fast estimator's. `compared_us`: the whole iteration's by another backend, if one was
-    asked.
+    asked. Where asked for and known: `path`, the critical path by op, and `exchanges`, what each exchange waits for.
     """
 
     name: str
@@ -42,6 +44,8 @@ class Phase:
     exposed_us: float
     ops: tuple[OpRow, ...]
     compared_us: float | None = None
+    path: tuple[PathShare, ...] = ()
+    exchanges: tuple[ExchangeReport, ...] = ()
 
     @property
     def communication_us(self) -> float:
@@ -65,30 +69,48 @@ def session_phases(session: Session) -> tuple[Phase, ...]:
     return phases_of(session, typical_of(session))
 
 
-def phases_of(session: Session, typical: Typical, *, compare: bool = False) -> tuple[Phase, ...]:
+def phases_of(session: Session, typical: Typical, *, compare: bool = False, studied: bool = False) -> tuple[Phase, ...]:
     """Prefill, decode and mixed, each as full as the scheduler, the cache and the workload let it be.
 
-    With `compare`, timed by the session's own backend too, unless that is the fast estimator.
+    With `compare`, timed by the session's own backend too, unless that is the fast estimator; `studied` with critical
+    path and exchanges.
     """
     context = session.prepared.context
     batches = phase_batches(context.experiment.serving, session.prepared.memory.kv_blocks, typical)
     program = program_of(context)
     fast = FastBackend.of(timed_by(session.experiment, FAST, session.asked))
-    graphs = [lower(program, (rank,) * context.layout.dp) for rank in batches.values()]
-    others: list[Timing | None] = [None] * len(graphs)
-    if compare and session.backend_name != FAST:
-        others = list(session.backend.run_many(graphs))
-    return tuple(
-        _phase(name, rank, graph, context.layout.dp, fast.run(graph), other)
-        for (name, rank), graph, other in zip(batches.items(), graphs, others, strict=True)
-    )
+    found = []
+    for name, rank in batches.items():
+        graph = lower(program, (rank,) * context.layout.dp)
+        timing = fast.run(graph)
+        path, exchanges = _studied(graph, timing, fast) if studied else ((), ())
+        other = session.backend.run(graph, detail=False) if compare and session.backend_name != FAST else None
+        found.append(_phase(name, rank, context.layout.dp, op_rows(graph, timing), timing, other, path, exchanges))
+    return tuple(found)
 
 
-def _phase(name: str, rank: RankBatch, graph: Graph, dp: int, timing: Timing, other: Timing | None) -> Phase:
+def _phase(
+    name: str,
+    rank: RankBatch,
+    dp: int,
+    ops: tuple[OpRow, ...],
+    timing: Timing,
+    other: Timing | None,
+    path: tuple[PathShare, ...],
+    exchanges: tuple[ExchangeReport, ...],
+) -> Phase:
     makespan, exposed = _us(timing.makespan_ns), _us(timing.exposed_ns)
     compared = None if other is None else _us(other.makespan_ns)
-    sequences, tokens = len(rank.new) * dp, int(rank.new.sum()) * dp
-    return Phase(name, sequences, tokens, makespan, exposed, op_rows(graph, timing), compared)
+    return Phase(name, len(rank.new) * dp, int(rank.new.sum()) * dp, makespan, exposed, ops, compared, path, exchanges)
+
+
+def _studied(
+    graph: Graph, timing: Timing, backend: Backend
+) -> tuple[tuple[PathShare, ...], tuple[ExchangeReport, ...]]:
+    """Only timings that say when ops were ready have a path, and only the fast estimator knows its links."""
+    known = bool(timing.ops) and all(op.ready_ns is not None for op in timing.ops)
+    path = path_shares(critical_path(graph, timing)) if known else ()
+    return path, backend.exchanges(graph) if isinstance(backend, FastBackend) else ()
 
 
 def phase_batches(serving: Serving, kv_blocks: int, typical: Typical) -> Mapping[str, RankBatch]:

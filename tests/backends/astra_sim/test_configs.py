@@ -10,7 +10,7 @@ import pytest
 
 from moec.backends.astra_sim.configs import configs, decimal
 from moec.backends.astra_sim.settings import AstraSettings, Congestion, settings_of
-from moec.dsl.schema import AstraOptions, Experiment, Fabric
+from moec.dsl.schema import AstraOptions, Experiment, Fabric, FatTree, Mesh
 from support.cases import GPU, NIC, experiment
 
 RATE = 450 * 0.7
@@ -205,3 +205,21 @@ def test_decimals_read_back_as_the_same_number_and_have_no_exponent():
 
 def test_texts_are_the_same_every_time():
     assert configs(settings(experiment(tp=4))) == configs(settings(experiment(tp=4)))
+
+
+def test_what_the_simulator_cannot_be_told_of_a_network_is_said():
+    e = experiment(dp=8, per_node=4)
+    network = e.cluster.network
+    assert network is not None
+    tree = replace(e, cluster=replace(e.cluster, network=replace(network, topology=FatTree(2.0, 1))))
+    assert "M417" in codes(tree, world=8)
+    assert "M417" not in codes(e, world=8)
+    wafer = replace(e, cluster=replace(e.cluster, node=replace(e.cluster.node, fabric=Fabric(Mesh(2, 2)))))
+    assert "M416" in codes(wafer, world=4)
+    assert settings(wafer, world=4).dimensions[0].rate == pytest.approx(RATE), "a mesh's bandwidth is that of one link"
+    plan = e.parallelism
+    relayed = replace(
+        e, parallelism=replace(plan, exchange=replace(plan.exchange, route="two_phase"), interference=0.2)
+    )
+    assert {"M418", "M419"} <= codes(relayed, world=8)
+    assert not {"M418", "M419"} & codes(e, world=8)

@@ -21,6 +21,8 @@ LOG_FOLDER = "log"
 SPARE_FILES = 64
 """Files that are open besides traces: libraries, logs, configurations."""
 WORKERS = 2
+LEAST_ROOM = 64 * 2**10
+"""Bytes free under which a failed run is put down to the disk: logs of a few ranks take as much."""
 
 Outcome = tuple[AstraRun | None, list[Diagnostic]]
 
@@ -44,9 +46,13 @@ def run(
         with _private(folder) as place:
             command = [str(binary.absolute()), *folder.arguments(), f"--logging-folder={LOG_FOLDER}"]
             ended = execute(command, place, time_limit_s=time_limit_s, cancel=cancel)
+            left = free_bytes(place)
     except OSError as error:
         return None, [_machine(error, binary)]
-    return _outcome(ended, folder, time_limit_s, names)
+    done, found = _outcome(ended, folder, time_limit_s, names)
+    if done is None and left < LEAST_ROOM and ended.how == "itself":
+        return None, [_no_room(found[0], ended)]
+    return done, found
 
 
 def run_many(
@@ -118,6 +124,18 @@ def _machine(error: OSError, binary: Path) -> Diagnostic:
     if error.filename is not None and Path(str(error.filename)).name == binary.name:
         return Diagnostic(BROKE, f"`{binary}` cannot be started: {reason}", help="`moec doctor` says what was found")
     return Diagnostic(NO_ROOM, f"the simulator cannot be run: {reason}", help="its working folder is in TMPDIR")
+
+
+def free_bytes(place: Path) -> int:
+    """Room on the disk that a folder lies on."""
+    disk = os.statvfs(place)
+    return disk.f_bavail * disk.f_frsize
+
+
+def _no_room(found: Diagnostic, ended: Ended) -> Diagnostic:
+    """What the simulator cannot write it loses without a word, finish lines included."""
+    title = f"the disk under the simulator's working folder is full, and {found.title}"
+    return quoting(NO_ROOM, title, ended.text.splitlines(), "make room, or set TMPDIR to a folder on another disk")
 
 
 def _outcome(ended: Ended, folder: TraceFolder, time_limit_s: float, names: Names | None) -> Outcome:

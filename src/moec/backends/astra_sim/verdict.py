@@ -44,7 +44,8 @@ def verdict(text: str, code: int, ranks: int, wall_s: float, names: Names | None
     unfinished = [rank for rank in range(ranks) if rank not in output.finish_ns]
     if code != 0:
         left = f"was ended by {_signal(code)}" if code < 0 else f"left with exit code {code}"
-        return quoting(BROKE, f"the simulator {left}{because}", lines, fix or _where(output, unfinished, names))
+        where = _where(output, unfinished, names) if output.stuck else ""  # a crash says nothing of what waits for what
+        return quoting(BROKE, f"the simulator {left}{because}", lines, fix or where)
     if unfinished:
         title = f"the simulator ended, but {_ranks(unfinished)} of {ranks} never finished{because}"
         return quoting(SILENT, title, lines, "; ".join(x for x in (_where(output, unfinished, names), fix) if x))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
 from moec.backends.fast.tiers import Tier, TwoTier, network_of
@@ -47,7 +47,8 @@ def wire(experiment: Experiment, options: AstraSystem, congestion: str, world: i
     if congestion == "unaware" and world > 1 and any(d.wiring == "Switch" for d in wired.dimensions):
         title = "the unaware simulator gives every pair of ranks its own link: incast and `direct` exchanges cost too little"
         found.append(_warning("M413", title, "`congestion = aware` shares the ports of a switch"))
-    return wired, [Diagnostic(d.code, d.title, span, "this cluster", help=d.help, severity=d.severity) for d in found]
+    found += _simplified(network_of(experiment), world)
+    return wired, [*(replace(d, span=span, label="this cluster") for d in found), *_left_out(experiment)]
 
 
 def _wired(net: TwoTier, options: AstraSystem, congestion: str, world: int) -> tuple[Wired, list[Diagnostic]]:
@@ -88,9 +89,10 @@ def inside(net: TwoTier, ranks: int) -> Dimension:
             return between(tier, ranks, "scale-up fabric")
         case "fully_connected":
             links, wiring = net.per_node - 1, "FullyConnected"
-        case "ring":
+        case "ring" | "mesh":
             # a ring of two is an assertion in the aware simulator; both links of the pair lie side by side
             links, wiring = (2, "Ring") if ranks > 2 else (1, "FullyConnected")
+            links = 1 if net.wiring == "mesh" else links  # a mesh's rate is that of one link
         case _:
             assert_never(net.wiring)
     source = f"scale-up fabric: {tier.rate:.6g} GB/s per device over {links} links, {tier.latency_ns:g} ns a step"
@@ -114,6 +116,32 @@ def _part(net: TwoTier, world: int) -> list[Diagnostic]:
         return []
     title = f"{world} of the {net.per_node} devices of a ring are simulated as a ring of their own"
     return [_warning("M414", title)]
+
+
+def _simplified(net: TwoTier, world: int) -> list[Diagnostic]:
+    """Wirings that are no dimension of the simulator."""
+    found = []
+    if net.wiring == "mesh" and net.inside is not None and world > 1:
+        x, y = net.grid
+        found.append(_warning("M416", f"the simulator has no mesh: the {x} x {y} devices of a node are a ring to it"))
+    if world > net.per_node and (net.lattice is not None or net.cross_rail or net.trunks):
+        title = "to the simulator the network between nodes is one switch: rails, oversubscription, tiers and neighbours are lost"
+        found.append(_warning("M417", title))
+    return found
+
+
+def _left_out(experiment: Experiment) -> list[Diagnostic]:
+    """Parts of the plan that traces do not tell the simulator."""
+    plan, found = experiment.parallelism, []
+    if plan.exchange.route == "two_phase" and experiment.model.moe is not None:
+        title = "traces send a two-phase exchange straight from rank to rank"
+        asked = experiment.span("parallelism.exchange.route")
+        found.append(replace(_warning("M418", title), span=asked, label="not in the traces"))
+    if plan.interference:
+        title = "to the simulator communication slows no kernel: `interference` is left out"
+        asked = experiment.span("parallelism.interference")
+        found.append(replace(_warning("M419", title), span=asked, label="not in the traces"))
+    return found
 
 
 def _two_dimensions() -> Diagnostic:

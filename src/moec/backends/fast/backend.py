@@ -1,4 +1,4 @@
-"""The fast backend: times a graph with the two-tier network and max-plus evaluation."""
+"""The fast backend: times a graph with the network model and max-plus evaluation."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from moec.backends.base import Backend, StepTimer, Timing
 from moec.backends.fast.durations import durations
+from moec.backends.fast.exchange_report import ExchangeReport, exchange_reports
 from moec.backends.fast.network import TwoTier, network_of
 from moec.backends.fast.schedule import evaluate
 from moec.backends.fast.steps import DrawnSteps, FastSteps
@@ -23,6 +24,7 @@ class FastBackend:
 
     net: TwoTier
     device: Device
+    interference: float = 0.0
 
     @classmethod
     def of(cls, experiment: Experiment) -> Backend:
@@ -37,11 +39,16 @@ class FastBackend:
     @classmethod
     def on_tiers(cls, experiment: Experiment) -> FastBackend:
         """The same on the cluster's own tiers, whatever network model the experiment asks for."""
-        return cls(network_of(experiment), experiment.cluster.node.device)
+        return cls(network_of(experiment), experiment.cluster.node.device, experiment.parallelism.interference)
 
     def run(self, graph: Graph, *, detail: bool = True) -> Timing:
         """The timing of one graph; without `detail`, no per-op times."""
-        return timing(graph, evaluate(graph, durations(graph, self.net, self.device), detail=detail))
+        spans = durations(graph, self.net, self.device)
+        return timing(graph, evaluate(graph, spans, detail=detail, interference=self.interference))
+
+    def exchanges(self, graph: Graph) -> tuple[ExchangeReport, ...]:
+        """What the exchanges of one iteration wait for: loads of ports, links and pairs, algorithms of collectives."""
+        return exchange_reports(graph, self.net)
 
     def run_many(self, graphs: Iterable[Graph]) -> list[Timing]:
         """The timings of several graphs, without per-op times."""

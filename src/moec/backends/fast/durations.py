@@ -6,7 +6,7 @@ from typing import assert_never
 
 import numpy as np
 
-from moec.backends.fast.network import TwoTier, alltoall_ns, collective_ns, sendrecv_ns, transfer_ns
+from moec.backends.fast.network import TwoTier, alltoall_ns, collective_ns, send_costs, transfer_ns
 from moec.compiler.graph import AllToAll, Block, Collective, Compute, Dense, Graph, SendRecv, Transfer, Work
 from moec.compiler.kernels import Array
 from moec.dsl.schema import Device
@@ -28,9 +28,7 @@ def work_ns(work: Work, graph: Graph, block: Block, net: TwoTier, device: Device
         case AllToAll():
             return alltoall_whole(work, graph.groups[work.group] + block.first_rank, net)
         case SendRecv():
-            senders = np.arange(block.first_rank, block.first_rank + block.ranks)
-            crosses = senders // net.per_node != (senders + work.shift) // net.per_node
-            return whole(sendrecv_ns(work.bytes, crosses, net), work.bytes)
+            return send_whole(work, graph.groups["tp"] + block.first_rank, net)
         case Transfer():
             return whole(transfer_ns(work.bytes, device), work.bytes)
         case other:
@@ -45,7 +43,20 @@ def alltoall_whole(work: AllToAll, members: Array, net: TwoTier) -> Array:
         if isinstance(pairs, Dense)
         else pairs.sent.sum(axis=-1) * pairs.share.any(axis=-1)
     )
-    return whole(alltoall_ns(pairs, members, net), moved)
+    return whole(alltoall_ns(pairs, members, net, work.relay), moved)
+
+
+def send_whole(work: SendRecv, members: Array, net: TwoTier, *, folded: bool = False) -> Array:
+    """The duration of sends from `members` `[tp groups, tp]`, `[…, repeat, ranks]` (`folded`: tp groups).
+
+    Tensor-parallel ranks send slices of the same tokens and the receivers gather them, so the slowest slice decides.
+    """
+    senders = members.reshape(-1)
+    shift = work.shift * (members.shape[-1] if folded else 1)
+    fixed, per_byte = (x.reshape(members.shape).max(axis=-1) for x in send_costs(senders, senders + shift, net))
+    if not folded:
+        fixed, per_byte = (np.repeat(x, members.shape[-1]) for x in (fixed, per_byte))
+    return whole(fixed + per_byte * np.asarray(work.bytes, dtype=float), work.bytes)
 
 
 def whole(time_ns: Array, size: Array) -> Array:

@@ -29,7 +29,8 @@ def fuse(program: Program, pricing: Pricing) -> tuple[Fused, ...]:
 
 
 def _fuse_block(block: TemplateBlock, pricing: Pricing) -> Fused:
-    runs = _runs(block)
+    disturbed = pricing.context.experiment.parallelism.interference > 0  # then every kernel ends in whole nanoseconds
+    runs = tuple((i,) for i in range(len(block.templates))) if disturbed else _runs(block)
     prices = tuple(pricing.of([Item(block, block.templates[i], 1) for i in run]) for run in runs)
     return Fused(block, runs, prices)
 
@@ -75,7 +76,9 @@ def _skeleton_block(f: Fused, lanes: Sequence[Situation]) -> Block:
     return Block(f.block.name, f.block.repeat, tuple(ops), exits, f.block.first_rank, f.block.ranks)
 
 
-def run_fused(graph: Graph, fused: Sequence[Fused], lanes: Sequence[Situation], dp: int) -> list[Array]:
+def run_fused(
+    graph: Graph, fused: Sequence[Fused], lanes: Sequence[Situation], dp: int, interference: float = 0.0
+) -> list[Array]:
     """The time at which each pipeline stage is done, cumulative, `[…]`."""
     times = [
         [
@@ -84,6 +87,6 @@ def run_fused(graph: Graph, fused: Sequence[Fused], lanes: Sequence[Situation], 
         ]
         for f in fused
     ]
-    ends: Array = np.maximum.reduce(evaluate(graph, times, detail=False).lanes)
+    ends: Array = np.maximum.reduce(evaluate(graph, times, detail=False, interference=interference).lanes)
     done = ends.reshape(*ends.shape[:-1], -1, dp).max(axis=-1)
     return [done[..., i] for i in range(done.shape[-1])]

@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from moec.backends.fast.durations import alltoall_whole, whole
-from moec.backends.fast.network import TwoTier, collective_ns, sendrecv_ns, transfer_ns
+from moec.backends.fast.durations import alltoall_whole, send_whole, whole
+from moec.backends.fast.network import TwoTier, collective_ns, transfer_ns
 from moec.backends.fast.tables import Table
 from moec.compiler.batch import Load
 from moec.compiler.graph import AllToAll, Collective, Compute, SendRecv, Transfer
@@ -96,10 +96,7 @@ class Pricing:
             case AllToAll():
                 return alltoall_whole(work, self.groups[work.group] + first, self.net)[..., 0, :]
             case SendRecv():
-                senders = (block.first_rank + np.arange(block.ranks)) * self.context.layout.tp
-                receivers = senders + self.context.layout.stage
-                crosses = senders // self.net.per_node != receivers // self.net.per_node
-                return whole(sendrecv_ns(work.bytes, crosses, self.net), work.bytes)[..., 0, :]
+                return send_whole(work, self.groups["tp"] + first, self.net, folded=True)[..., 0, :]
             case Transfer():
                 return whole(transfer_ns(work.bytes, self.context.device), work.bytes)[..., 0, :]
 

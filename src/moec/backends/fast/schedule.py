@@ -8,19 +8,29 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from moec.backends.base import OpTiming
+from moec.backends.fast.interference import Span, process_order, stretched
 from moec.compiler.graph import AllToAll, Block, Collective, Compute, Graph, Op, SendRecv, Stream
 from moec.compiler.kernels import Array
 
 STREAMS: tuple[Stream, ...] = ("compute", "comm", "memory")
 
 
+Placed = tuple[Array, Array, Array]
+"""When an op was ready on each rank, when it started and when it ended, `[…, ranks]`."""
+
+
 @dataclass(slots=True)
 class Clock:
-    """When each rank's streams are free and each lane of it has left the last block: `[…, world]` per key."""
+    """When each rank's streams are free and each lane of it has left the last block: `[…, world]` per key.
+
+    With `interference`, `talks` are the exchanges of the last repeat on the ranks from each first rank on.
+    """
 
     streams: dict[Stream, Array]
     lanes: list[Array]
     busy: Array
+    interference: float = 0.0
+    talks: dict[int, list[Span]] = field(default_factory=dict)
     ops: list[OpTiming] = field(default_factory=list)
 
 
@@ -39,14 +49,23 @@ Place = Callable[[Spot, Collective | AllToAll, Array], tuple[Array, Array]]
 """From when each rank of the block is ready for an exchange to when it starts and ends there, all `[…, ranks]`."""
 
 
-def evaluate(graph: Graph, times: Sequence[Sequence[Array]], *, detail: bool, place: Place | None = None) -> Clock:
+def evaluate(
+    graph: Graph,
+    times: Sequence[Sequence[Array]],
+    *,
+    detail: bool,
+    interference: float = 0.0,
+    place: Place | None = None,
+) -> Clock:
     """Run all blocks; `times` as made by `durations`. With `detail`, keep every op's start and end.
 
-    `place` decides when an exchange starts and ends on each rank; by default `together`.
+    `interference`: share of its speed that a kernel loses while an exchange runs on its rank. `place` decides when an
+    exchange starts and ends on each rank; by default `together`.
     """
     lead = np.broadcast_shapes(*(t.shape[:-2] for block in times for t in block))
     zero = np.zeros((*lead, graph.world), dtype=np.int64)
-    clock = Clock({s: zero.copy() for s in STREAMS}, [zero.copy() for _ in range(graph.lanes)], zero.copy())
+    lanes = [zero.copy() for _ in range(graph.lanes)]
+    clock = Clock({s: zero.copy() for s in STREAMS}, lanes, zero.copy(), interference)
     for number, (block, spans) in enumerate(zip(graph.blocks, times, strict=True)):
         _run_block(graph, number, block, spans, clock, detail, place or together)
     return clock
@@ -57,51 +76,72 @@ def _run_block(
 ) -> None:
     where = slice(block.first_rank, block.first_rank + block.ranks)
     same = all(t.shape[-2] == 1 for t in times)
-    shown: list[list[tuple[Array, Array]]] = []
-    before = _state(block, clock, where)
-    done = 0
+    order = process_order(block) if clock.interference else tuple(range(len(block.ops)))
+    shown: list[list[Placed]] = []
+    before = _state(block, clock, where, [])
+    done, period = 0, np.zeros(block.ranks, dtype=np.int64)
     while done < block.repeat:
-        at = [Spot(graph, number, i, done, t) for i, t in enumerate(_layer(t, done) for t in times)]
-        shown.append(_run_once(block, at, clock, where, place))
+        at = [Spot(graph, number, i, done, _layer(t, done)) for i, t in enumerate(times)]
+        shown.append(_run_once(block, order, at, clock, where, place))
         done += 1
-        after = _state(block, clock, where)
-        step = after - before
-        if same and done < block.repeat and _steady(graph, block, step):
-            _leap(block, clock, where, step[0], block.repeat - done)
+        after = _state(block, clock, where, shown[-1])
+        step = after - before if after.shape == before.shape else None
+        if same and done < block.repeat and step is not None and _steady(graph, block, step):
+            period = step[0]
+            _leap(block, clock, where, period, block.repeat - done, shown[-1])
             break
         before = after
-    _busy(block, times, clock, where)
+    if not clock.interference:
+        _busy(block, times, clock, where)
     if detail:
         for i in range(len(block.ops)):
-            start, end = (np.stack([rep[i][k] for rep in shown], axis=-2) for k in (0, 1))
-            clock.ops.append(OpTiming(number, i, start, end))
+            ready, start, end = (np.stack([rep[i][k] for rep in shown], axis=-2) for k in range(3))
+            clock.ops.append(OpTiming(number, i, start, end, ready, period))
 
 
 def _layer(times: Array, repeat: int) -> Array:
     return times[..., repeat if times.shape[-2] > 1 else 0, :]
 
 
-def _run_once(block: Block, spots: list[Spot], clock: Clock, where: slice, place: Place) -> list[tuple[Array, Array]]:
-    """One repeat; returns start and end of every op, `[…, ranks]`."""
-    spans: list[tuple[Array, Array]] = []
+def _run_once(
+    block: Block, order: Sequence[int], spots: list[Spot], clock: Clock, where: slice, place: Place
+) -> list[Placed]:
+    """One repeat; returns when every op was ready, started and ended, `[…, ranks]`."""
+    spans: dict[int, Placed] = {}
     entry = [lane[..., where] for lane in clock.lanes]
-    for op, spot in zip(block.ops, spots, strict=True):
-        start = clock.streams[op.stream][..., where]
+    talks = [*clock.talks.get(where.start, ())]
+    before = len(talks)
+    for i in order:
+        op = block.ops[i]
+        ready = clock.streams[op.stream][..., where]
         for d in op.deps:
-            start = np.maximum(start, spans[d][1])
+            ready = np.maximum(ready, spans[d][2])
         for lane in op.enters:
-            start = np.maximum(start, entry[lane])
+            ready = np.maximum(ready, entry[lane])
         if isinstance(op.work, Collective | AllToAll):
-            start, end = place(spot, op.work, start)
+            start, end = place(spots[i], op.work, ready)
         else:
-            end = start + spot.time
+            start, end = ready, ready + spots[i].time
+        if clock.interference:
+            end = _disturbed(op, start, end, talks, clock, where)
         clock.streams[op.stream][..., where] = end
-        spans.append((start, end))
+        spans[i] = (ready, start, end)
         if isinstance(op.work, SendRecv):
             _arrive(clock, op, where, end)
     for lane, op_index in enumerate(block.exits):
-        clock.lanes[lane][..., where] = spans[op_index][1]
-    return spans
+        clock.lanes[lane][..., where] = spans[op_index][2]
+    clock.talks[where.start] = talks[before:]
+    return [spans[i] for i in range(len(block.ops))]
+
+
+def _disturbed(op: Op, start: Array, end: Array, talks: list[Span], clock: Clock, where: slice) -> Array:
+    """The end of an op when exchanges slow kernels; notes exchanges, and how long kernels took."""
+    if isinstance(op.work, Compute):
+        end = stretched(start, end, talks, clock.interference)
+        clock.busy[..., where] += end - start
+    elif isinstance(op.work, Collective | AllToAll):
+        talks.append((start, end))
+    return end
 
 
 def together(spot: Spot, work: Collective | AllToAll, ready: Array) -> tuple[Array, Array]:
@@ -121,11 +161,18 @@ def _arrive(clock: Clock, op: Op, where: slice, end: Array) -> None:
         clock.lanes[lane][..., there] = np.maximum(clock.lanes[lane][..., there], end)
 
 
-def _state(block: Block, clock: Clock, where: slice) -> Array:
-    """The part of the clock that the block moves: `[components, …, ranks]`, lanes first."""
+def _state(block: Block, clock: Clock, where: slice, last: Sequence[Placed]) -> Array:
+    """The part of the clock that the block moves: `[components, …, ranks]`, lanes first.
+
+    With interference the exchanges of the `last` repeat belong to it: kernels of the next one may run beside them.
+    """
     used = {op.stream for op in block.ops}
     parts = [lane[..., where] for lane in clock.lanes]
-    return np.stack([*parts, *(clock.streams[s][..., where] for s in STREAMS if s in used)])
+    parts += [clock.streams[s][..., where] for s in STREAMS if s in used]
+    if clock.interference and last:
+        talks = [placed for op, placed in zip(block.ops, last, strict=True) if not isinstance(op.work, Compute)]
+        parts += [moment for _, start, end in talks for moment in (start, end)]
+    return np.stack(np.broadcast_arrays(*parts))
 
 
 def _steady(graph: Graph, block: Block, step: Array) -> bool:
@@ -141,10 +188,15 @@ def _steady(graph: Graph, block: Block, step: Array) -> bool:
     return True
 
 
-def _leap(block: Block, clock: Clock, where: slice, step: Array, repeats: int) -> None:
+def _leap(block: Block, clock: Clock, where: slice, step: Array, repeats: int, last: Sequence[Placed]) -> None:
     used = {op.stream for op in block.ops}
     for part in [*clock.lanes, *(clock.streams[s] for s in used)]:
         part[..., where] += step * repeats
+    if clock.interference:
+        clock.talks[where.start] = [(a + step * repeats, b + step * repeats) for a, b in clock.talks[where.start]]
+        for op, (_, start, end) in zip(block.ops, last, strict=True):
+            if isinstance(op.work, Compute):
+                clock.busy[..., where] += (end - start) * repeats
 
 
 def _busy(block: Block, times: Sequence[Array], clock: Clock, where: slice) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from moec.compiler.graph import AllToAll, Collective, CollectiveKind, Dense, Outer, Work
+from moec.compiler.graph import AllToAll, Collective, CollectiveKind, Dense, Outer, Relay, Work
 from moec.compiler.kernels import Array, ExpertFfn
+from moec.compiler.layout import relay_nodes
 from moec.compiler.lower.attention import linear, norm, tp_all_reduce
 from moec.compiler.lower.context import Context, wire_bytes
 from moec.compiler.lower.ffn import mlp
@@ -16,6 +17,7 @@ from moec.compiler.lower.lane import Lane
 from moec.compiler.lower.program import Follows, Situation
 from moec.compiler.mixture import shared_width, sum_width, top_k_width
 from moec.compiler.parameters import weight_dtype
+from moec.compiler.routing.base import Drawn, Expected
 from moec.dsl.schema import DTYPE_BYTES, Dtype, Moe
 
 Layers = NDArray[np.int64]
@@ -205,21 +207,41 @@ def _gathered(c: Context, kind: CollectiveKind, group: str, wire: float) -> Make
 
 
 def _alltoall(c: Context, layers: Layers, wire: float, *, back: bool) -> Make:
-    deduplicate = c.experiment.parallelism.exchange.deduplicate
+    deduplicate, nodes = c.experiment.parallelism.exchange.deduplicate, relay_nodes(c.experiment)
 
     def make(s: Situation) -> Work:
         if s.drawn is not None:
             pairs = s.drawn.hits if deduplicate else s.drawn.visits
             ranks = _cells_to_ranks(c, pairs[layers])[:, None]
-            return AllToAll("stage", Dense((np.swapaxes(ranks, -1, -2) if back else ranks) * wire))
+            relay = Relay(_entering(c, s.drawn, layers, wire, nodes), back) if nodes > 1 else None
+            return AllToAll("stage", Dense((np.swapaxes(ranks, -1, -2) if back else ranks) * wire), relay)
         e = s.expected
         assert e is not None, "a mixture needs routing"
         share, straggle = (e.hits, e.hits_straggle) if deduplicate else (e.visits, e.visits_straggle)
         sent = _per_rank(c, s.load.tokens)[..., None, None, :] * wire
         shares = np.broadcast_to(share[..., None, None, None], (*share.shape, 1, 1, c.layout.stage))
-        return AllToAll("stage", Outer(sent, shares, straggle[..., None], reverse=back))
+        relay = Relay(_expected_entering(c, e, sent, nodes, back), back) if nodes > 1 else None
+        return AllToAll("stage", Outer(sent, shares, straggle[..., None], reverse=back), relay)
 
     return make
+
+
+def _entering(c: Context, drawn: Drawn, layers: Layers, wire: float, nodes: int) -> Dense:
+    """What each rank sends into each node: a token once if deduplicated, else once to every rank of every expert."""
+    if c.experiment.parallelism.exchange.deduplicate:
+        return Dense(drawn.node_hits[layers][:, None] * wire)
+    visits = drawn.visits[layers].reshape(len(layers), 1, c.layout.stage, nodes, -1)
+    return Dense(visits.sum(axis=-1) * (wire * c.layout.expert_tp))
+
+
+def _expected_entering(c: Context, e: Expected, sent: Array, nodes: int, back: bool) -> Outer:
+    """The same in the mean, and late by the busiest node of a rail."""
+    if c.experiment.parallelism.exchange.deduplicate:
+        share, straggle = e.node_hits, e.node_hits_straggle
+    else:
+        share, straggle = e.visits * (c.layout.stage // nodes), e.node_visits_straggle
+    shares = np.broadcast_to(share[..., None, None, None], (*share.shape, 1, 1, nodes))
+    return Outer(sent, shares, straggle[..., None], reverse=back)
 
 
 def _per_rank(c: Context, tokens: Array) -> Array:

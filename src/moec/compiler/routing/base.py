@@ -14,7 +14,8 @@ class Drawn:
 
     `counts` `[L, experts]`: token–expert pairs per logical expert. `rows` `[L, C]`: pairs per cell; `active` `[L, C]`:
     expert slots of the cell with at least one row. `hits` `[L, S, C]`: tokens of source s with at least one expert in
-    cell c; `visits` `[L, S, C]`: token–expert pairs from s to c. All int64.
+    cell c; `visits` `[L, S, C]`: token–expert pairs from s to c. `node_hits` `[L, S, N]`: tokens of s with at least one
+    expert on node n, where a two-phase exchange spans N > 1 nodes (else N is 0). All int64.
     """
 
     counts: Array
@@ -22,6 +23,7 @@ class Drawn:
     active: Array
     hits: Array
     visits: Array
+    node_hits: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +32,9 @@ class Expected:
 
     Per cell: `rows` and `active` are means over cells, `rows_max` and `active_max` expected maxima over cells.
     `hits`: mean probability that a token visits a given cell; `hits_straggle`: expected maximum over cells of the
-    tokens a cell receives, over the mean. `visits`, `visits_straggle`: the same for token–expert pairs.
+    tokens a cell receives, over the mean. `visits`, `visits_straggle`: the same for token–expert pairs. `node_hits`:
+    mean probability that a token visits a given node; `node_hits_straggle`, `node_visits_straggle`: expected maxima over
+    nodes of the tokens and the pairs that one rail brings, over their means; zeros where no exchange has two phases.
     """
 
     rows: Array
@@ -41,6 +45,9 @@ class Expected:
     hits_straggle: Array
     visits: Array
     visits_straggle: Array
+    node_hits: Array
+    node_hits_straggle: Array
+    node_visits_straggle: Array
 
 
 class Law(Protocol):

@@ -41,16 +41,25 @@ def expert_keys(rng: np.random.Generator, shape: tuple[int, ...]) -> Words:
     return rng.integers(0, 1 << 63, shape, dtype=np.uint64)
 
 
-def counts_of(slot: Ints, slots: Slots, source: Ints, sources: int) -> tuple[Ints, Ints, Ints]:
-    """Pairs per slot `[slots]`, and tokens and pairs from each source to each cell, both `[sources, cells]`.
+def counts_of(slot: Ints, slots: Slots, source: Ints, sources: int, nodes: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """Pairs per slot `[slots]`; tokens and pairs from each source to each cell, both `[sources, cells]`; tokens to each
+    node `[sources, nodes]`, which holds equally many cells.
 
-    A token counts once for a cell that holds several of its experts. `source` `[tokens]`.
+    A token counts once for a cell or node that holds several of its experts. `source` `[tokens]`.
     """
     cells = slots.cells
     per_slot = np.bincount(slot.ravel(), minlength=slots.expert.shape[1])
     cell = np.sort((slot // slots.per_cell).astype(np.int16), axis=1)
-    key = (source[:, None] * cells).astype(np.int32) + cell
-    visits = np.bincount(key.ravel(), minlength=sources * cells)
-    again = cell[:, 1:] == cell[:, :-1]
-    repeats = np.bincount(key[:, 1:][again], minlength=sources * cells)
-    return per_slot, (visits - repeats).reshape(sources, cells), visits.reshape(sources, cells)
+    hits, visits = _distinct(cell, source, sources, cells)
+    if not nodes:
+        return per_slot, hits, visits, np.zeros((sources, 0), dtype=np.int64)
+    return per_slot, hits, visits, _distinct(cell // np.int16(cells // nodes), source, sources, nodes)[0]
+
+
+def _distinct(place: NDArray[np.int16], source: Ints, sources: int, places: int) -> tuple[Ints, Ints]:
+    """Tokens that reach each place, and how often: both `[sources, places]`, for `place` `[tokens, top_k]`, ascending."""
+    key = (source[:, None] * places).astype(np.int32) + place
+    visits = np.bincount(key.ravel(), minlength=sources * places)
+    again = place[:, 1:] == place[:, :-1]
+    repeats = np.bincount(key[:, 1:][again], minlength=sources * places)
+    return (visits - repeats).reshape(sources, places), visits.reshape(sources, places)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,13 +16,21 @@ from moec.compiler.routing.seeds import DRAWS, generator
 
 Ints = NDArray[np.int64]
 
+MANY_TOKENS = 1 << 17
+"""Tokens, over all layers, from which threads are worth starting."""
+
 
 def draw_layers(
-    gate: Gate, weights: NDArray[np.float64], slots: Slots, tokens_per_source: Ints, key: tuple[int, int]
+    gate: Gate,
+    weights: NDArray[np.float64],
+    slots: Slots,
+    tokens_per_source: Ints,
+    key: tuple[int, int],
+    nodes: int = 0,
 ) -> Drawn:
     """Sample every layer for the given tokens of each source `[sources]`; `key` is (seed, iteration).
 
-    `weights` `[layers, experts]`. Layers have independent streams, so a layer's draw does not depend on the others.
+    `weights` `[layers, experts]`; `nodes` that hold equally many cells, 0 when nobody asks for them. Layers have independent streams, so a layer's draw does not depend on the others.
     """
     seed, iteration = key
     tokens, sources = int(tokens_per_source.sum()), len(tokens_per_source)
@@ -29,12 +40,21 @@ def draw_layers(
     per_slot = np.zeros((layers, slots.expert.shape[1]), dtype=np.int64)
     hits = np.zeros((layers, sources, cells), dtype=np.int64)
     visits = np.zeros((layers, sources, cells), dtype=np.int64)
-    for layer in range(layers):
+    node_hits = np.zeros((layers, sources, nodes), dtype=np.int64)
+
+    def sample(layer: int) -> None:
         rng = generator(seed, DRAWS, iteration, layer)
         keys = expert_keys(rng, (gate.experts,))
         chosen = draw(gate, weights[layer], tokens, rng)
         slot = slots_of(chosen, slots, layer, np.arange(tokens)[:, None], keys[chosen])
-        per_slot[layer], hits[layer], visits[layer] = counts_of(slot, slots, source, sources)
+        per_slot[layer], hits[layer], visits[layer], node_hits[layer] = counts_of(slot, slots, source, sources, nodes)
         np.add.at(counts[layer], slots.expert[layer], per_slot[layer])
+
+    if layers * tokens < MANY_TOKENS:
+        for layer in range(layers):
+            sample(layer)
+    else:  # layers have their own streams and rows, so they may be drawn side by side
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+            list(threads.map(sample, range(layers)))
     by_cell = per_slot.reshape(layers, cells, slots.per_cell)
-    return Drawn(counts, by_cell.sum(axis=2), (by_cell > 0).sum(axis=2), hits, visits)
+    return Drawn(counts, by_cell.sum(axis=2), (by_cell > 0).sum(axis=2), hits, visits, node_hits)

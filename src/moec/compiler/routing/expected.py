@@ -59,6 +59,7 @@ class Curves:
             rows=rows, rows_max=rows * ratio, active=active, active_max=active_max,
             hits=self.hits * constant, hits_straggle=read(self.hits_ratio),
             visits=self.pairs * constant, visits_straggle=ratio,
+            node_hits=0 * constant, node_hits_straggle=0 * constant, node_visits_straggle=0 * constant,
         )  # fmt: skip
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moec.compiler.kernels import Array
-from moec.compiler.layout import layout_of
+from moec.compiler.layout import layout_of, relay_nodes
 from moec.compiler.parameters import is_moe_layer
 from moec.compiler.placement.registry import place
 from moec.compiler.placement.slots import Slots
@@ -33,7 +33,8 @@ class RoutingLaw:
     """One law, two modes. L MoE layers, E experts, S ranks of a stage, C = ep cells.
 
     `moe_layers`: their numbers among all layers, from 0. `popularity` `[L, E]`: P(a token chooses the expert), rows
-    sum to top_k. `placement`: the slots. `weights` `[L, E]`: of the experts in the race.
+    sum to top_k. `placement`: the slots. `weights` `[L, E]`: of the experts in the race. `nodes`: that a two-phase
+    exchange spans, each with `rails` sources and a cell of `by_node`; 0 when there is none.
     """
 
     gate: Gate
@@ -44,17 +45,29 @@ class RoutingLaw:
     sources: int
     seed: int
     curves: Curves
+    nodes: int = 0
+    rails: int = 1
+    by_node: Curves | None = None
 
     def drawn(self, tokens_per_source: Array, iteration: int = 0) -> Drawn:
         """Sample every layer for whole `tokens_per_source` `[S]`; the same iteration gives the same draw."""
         tokens = np.asarray(tokens_per_source, dtype=np.int64)
         if tokens.shape != (self.sources,) or tokens.min(initial=0) < 0:
             raise ValueError(f"tokens of {self.sources} sources are needed, not {tokens_per_source!r}")
-        return draw_layers(self.gate, self.weights, self.placement, tokens, (self.seed, iteration))
+        return draw_layers(self.gate, self.weights, self.placement, tokens, (self.seed, iteration), self.nodes)
 
     def expected(self, tokens: Array) -> Expected:
         """Means and expected maxima for token totals of any shape."""
-        return self.curves.at(tokens)
+        ranks = self.curves.at(tokens)
+        if self.by_node is None:
+            return ranks
+        rail = self.by_node.at(np.asarray(tokens, dtype=float) / self.rails)
+        return replace(
+            ranks,
+            node_hits=rail.hits,
+            node_hits_straggle=rail.hits_straggle,
+            node_visits_straggle=rail.visits_straggle,
+        )
 
 
 def routing_law(experiment: Experiment) -> tuple[RoutingLaw | None, list[Diagnostic]]:
@@ -83,8 +96,15 @@ def routing_law(experiment: Experiment) -> tuple[RoutingLaw | None, list[Diagnos
         return None, found + more
     law = slot_law(gate, own, groups, chance, placement)
     fast = _curves(law, placement, pool, seed)
-    sources = layout_of(experiment).stage
-    return RoutingLaw(gate, layers, table, popularity, placement, sources, seed, fast), found + more
+    sources, nodes = layout_of(experiment).stage, relay_nodes(experiment)
+    if nodes == 1:
+        return RoutingLaw(gate, layers, table, popularity, placement, sources, seed, fast), found + more
+    merged = Slots(placement.expert, placement.experts, nodes)
+    by_node = _curves(slot_law(gate, own, groups, chance, merged), merged, pool, seed)
+    found += more
+    return RoutingLaw(
+        gate, layers, table, popularity, placement, sources, seed, fast, nodes, sources // nodes, by_node
+    ), found
 
 
 def _popularity(gate: Gate, table: Floats, groups: Floats | None, pool: Pool | None) -> Floats:

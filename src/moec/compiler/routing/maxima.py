@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 
 _MOST_DRAWS = 1 << 12
 _NUMBERS = 1 << 16
+_CACHED = 1 << 20
 _SCALES = np.array([0.5, 0.75, 1.0, 1.3, 1.7, 2.2])
 
 
@@ -59,12 +60,33 @@ def _normal(layers: int, cells: int, seed: int) -> Floats:
 
 
 def _maximum(spread: Spread, i: int, scale: float, normal: Floats, bend: Floats) -> float:
-    variance = spread.variance[i]
+    skew = np.broadcast_to(spread.skew, spread.mean.shape)[i]
+    mean, variance, shared = spread.mean[i], spread.variance[i], float(spread.shared[i])
+    if normal.size <= _CACHED:
+        return _mean_maximum(mean, variance, skew, shared, spread.ceiling, scale, normal, bend)
+    rows = [slice(layer, layer + 1) for layer in range(len(mean))]  # layer by layer, as all would not fit in a cache
+    layers = [
+        _mean_maximum(mean[r], variance[r], skew[r], shared, spread.ceiling, scale, normal[:, r], bend[:, r])
+        for r in rows
+    ]
+    return float(np.mean(layers))
+
+
+def _mean_maximum(
+    mean: Floats,
+    variance: Floats,
+    skew: Floats,
+    shared: float,
+    ceiling: float,
+    scale: float,
+    normal: Floats,
+    bend: Floats,
+) -> float:
     off = np.sqrt(variance) * normal
     common = variance / np.maximum(variance.sum(axis=1, keepdims=True), 1e-300)
-    off -= (spread.shared[i] * off.sum(axis=2, keepdims=True)) * common
-    off += np.broadcast_to(spread.skew, spread.mean.shape)[i] * bend
-    return float(np.minimum(spread.mean[i] + scale * off, spread.ceiling).max(axis=2).mean())
+    off -= (shared * off.sum(axis=2, keepdims=True)) * common
+    off += skew * bend
+    return float(np.minimum(mean + scale * off, ceiling).max(axis=2).mean())
 
 
 def slot_maxima(active: Floats) -> Floats:
@@ -73,6 +95,10 @@ def slot_maxima(active: Floats) -> Floats:
     Exact for independent slots: `active` `[tokens, layers, cells, slots]` are their chances. For cells of few slots,
     whose counts are not nearly normal.
     """
+    if (
+        active.size > _CACHED and len(active) > 1
+    ):  # one number of tokens after the other, as all would not fit in a cache
+        return np.concatenate([slot_maxima(part[None]) for part in active])
     slots = active.shape[-1]
     count = np.zeros((slots + 1, *active.shape[:-1]))
     count[0] = 1.0

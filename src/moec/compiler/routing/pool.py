@@ -11,6 +11,7 @@ from moec.compiler.placement.slots import Slots
 from moec.compiler.routing.cells import expert_keys, slots_of
 from moec.compiler.routing.race import Gate, clocks, draw, race
 from moec.compiler.routing.seeds import POOL, generator
+from moec.compiler.routing.sparse import MANY_CELLS, observe
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -95,6 +96,8 @@ def chunk_means(pool: Pool, slots: Slots, layers: int, seed: int) -> ChunkMeans:
     """What chunks of the pool's tokens do to the cells of `slots`; `layers` is 1 when all layers are alike."""
     layer = np.arange(len(pool.layer)) % layers
     weight = _block_weights(layer)
+    if slots.cells > MANY_CELLS:
+        return _sparse_means(_slots(pool, slots, layer, seed), slots, layer, layers, weight)
     single = _per_token(pool, slots, layer, seed)
     hits = single[1].reshape(slots.cells, len(layer), BLOCK)
     visited = hits.sum(axis=0, dtype=np.float64)
@@ -118,9 +121,25 @@ State = tuple[Counts, Counts, NDArray[np.bool_]]
 """Rows and hits `[cells, chunks]`, active slots `[slots, chunks]`."""
 
 
-def _per_token(pool: Pool, slots: Slots, layer: Ints, seed: int) -> State:
-    """Rows and hits `[cells, tokens]` and active slots `[slots, tokens]` of single tokens."""
-    tokens, cells = len(layer) * BLOCK, slots.cells
+def _sparse_means(slot: Ints, slots: Slots, layer: Ints, layers: int, weight: Floats) -> ChunkMeans:
+    """The same for very many cells."""
+    cells = slots.cells
+    found, reach = observe(slot, slots.per_cell, cells, CHUNKS)
+    visited = np.bincount(reach // cells, minlength=len(slot)).reshape(len(layer), BLOCK).astype(float)
+    mean = float(weight @ visited.mean(axis=1))
+    spread = float(weight @ ((visited - mean) ** 2).mean(axis=1))
+    own = np.repeat(layer, BLOCK)[reach // cells]
+    reached = np.bincount(own * cells + reach % cells, minlength=layers * cells).reshape(layers, cells).astype(float)
+    tokens = BLOCK * np.bincount(layer, minlength=layers).astype(float)
+    rows_max, hits_max, active_max, active = (
+        np.array([float(weight @ values.reshape(len(weight), -1).mean(axis=1)) for values in column])
+        for column in zip(*found, strict=True)
+    )
+    return ChunkMeans(rows_max, hits_max, active_max, active / cells, mean, spread, reached, tokens)
+
+
+def _slots(pool: Pool, slots: Slots, layer: Ints, seed: int) -> Ints:
+    """The slots that tokens reach, `[tokens, top_k]`."""
     slot = np.empty(pool.chosen.shape, np.int64)
     key = expert_keys(generator(seed, POOL, 1), (len(layer), slots.experts))
     for row in np.unique(layer):
@@ -128,8 +147,14 @@ def _per_token(pool: Pool, slots: Slots, layer: Ints, seed: int) -> State:
         chosen = pool.chosen[mine]
         mine_key = key[mine[:, None, None], chosen]
         slot[mine] = slots_of(chosen, slots, int(row), np.arange(BLOCK)[:, None], mine_key)
+    return slot.reshape(len(layer) * BLOCK, -1)
+
+
+def _per_token(pool: Pool, slots: Slots, layer: Ints, seed: int) -> State:
+    """Rows and hits `[cells, tokens]` and active slots `[slots, tokens]` of single tokens."""
+    tokens, cells = len(layer) * BLOCK, slots.cells
     column = np.arange(tokens)[:, None]
-    flat = slot.reshape(tokens, -1)
+    flat = _slots(pool, slots, layer, seed)
     counts = np.bincount((flat // slots.per_cell * tokens + column).ravel(), minlength=cells * tokens)
     rows: Counts = counts.reshape(cells, tokens).astype(np.int16)
     active: NDArray[np.bool_] = np.zeros((slots.expert.shape[1], tokens), dtype=bool)

@@ -73,7 +73,7 @@ def race(gate: Gate, ticks: NDArray[np.float32]) -> Ids:
     size = gate.experts // gate.groups
     by_group = ticks.reshape(-1, gate.groups, size)
     groups = _earliest(group_scores(by_group), gate.limit)
-    inside = np.take_along_axis(by_group, groups[:, :, None], axis=1).reshape(len(ticks), -1)
+    inside = by_group[np.arange(len(ticks))[:, None], groups].reshape(len(ticks), -1)
     pick = _earliest(inside, gate.top_k)
     winners: Ids = np.take_along_axis(groups, pick // size, axis=1) * np.int16(size) + pick % size
     return winners

@@ -3,7 +3,19 @@
 from moec.dsl.schema.astra_sim import AstraOptions, AstraSystem
 from moec.dsl.schema.costs import Costs, ProfileCosts, RooflineCosts, TableCosts
 from moec.dsl.schema.experiment import Experiment, FastOptions, Hierarchical
-from moec.dsl.schema.hardware import Cluster, Compute, Device, Fabric, Host, Link, Network, Node
+from moec.dsl.schema.hardware import (
+    Cluster,
+    Compute,
+    Device,
+    Fabric,
+    FatTree,
+    Host,
+    Link,
+    Mesh,
+    Network,
+    Node,
+    RailOptimized,
+)
 from moec.dsl.schema.model import DTYPE_BYTES, Dtype, Ffn, Gqa, Mla, Model, ModelDtypes, Moe
 from moec.dsl.schema.parallelism import (
     AttentionPlan,
@@ -46,12 +58,12 @@ from moec.dsl.schema.workload import (
 )
 
 __all__ = [
-    "DTYPE_BYTES", "Arrivals", "AstraOptions", "AstraSystem", "AttentionPlan", "Burst", "ClosedLoop", "Cluster",
-    "Compute", "Constant", "Costs", "Device", "Dirichlet", "Dtype", "Eplb", "Exchange", "Experiment", "ExpertPlan",
-    "Explicit", "Fabric", "FastOptions", "Ffn",
-    "GammaArrivals", "Goal", "Gqa", "Hierarchical", "Host", "KvCache", "LeastLoaded", "Length", "Lengths", "Linear", "Link",
-    "LognormalLength", "Lpt", "Mla", "Model", "ModelDtypes", "Moe", "Network", "Node", "Overhead", "Parallelism",
-    "Placement", "Poisson", "PowerLaw", "ProfileCosts", "Recorded", "Requests", "RooflineCosts", "RoundRobin", "RoundRobinRouter",
-    "Router", "Routing", "RoutingTrace", "Scheduler", "Serving", "TableCosts", "TraceRequests", "Uniform", "UniformLength",
+    "DTYPE_BYTES", "Arrivals", "AstraOptions", "AstraSystem", "AttentionPlan", "Burst", "ClosedLoop", "Cluster", "Compute",
+    "Constant", "Costs", "Device", "Dirichlet", "Dtype", "Eplb", "Exchange", "Experiment", "ExpertPlan", "Explicit", "Fabric",
+    "FastOptions", "FatTree", "Ffn", "GammaArrivals", "Goal", "Gqa", "Hierarchical", "Host", "KvCache", "LeastLoaded",
+    "Length", "Lengths", "Linear", "Link", "LognormalLength", "Lpt", "Mesh", "Mla", "Model", "ModelDtypes", "Moe", "Network",
+    "Node", "Overhead", "Parallelism", "Placement", "Poisson", "PowerLaw", "ProfileCosts", "RailOptimized", "Recorded",
+    "Requests", "RooflineCosts", "RoundRobin", "RoundRobinRouter", "Router", "Routing", "RoutingTrace", "Scheduler",
+    "Serving", "TableCosts", "TraceRequests", "Uniform", "UniformLength",
     "Workload", "Zipf",
 ]  # fmt: skip

@@ -55,14 +55,32 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class Mesh:
+    """A grid without wrap-around links, x first: place i is at column i mod x of row i div x."""
+
+    x: int = spec("columns", at_least=1)
+    y: int = spec("rows", at_least=1)
+
+
+@dataclass(frozen=True, slots=True)
 class Fabric:
     """How the devices of one node reach each other; absent figures come from the device's link."""
 
-    topology: Literal["switch", "fully_connected", "ring"] = spec("wiring", "switch")
-    bandwidth: BytesPerSecond | None = spec("per device and direction", None, above=0)
-    latency: Seconds | None = spec("of one step of a collective", None, at_least=0)
+    topology: Literal["switch", "fully_connected", "ring"] | Mesh = spec("wiring", "switch")
+    bandwidth: BytesPerSecond | None = spec(
+        "per device and direction; on a mesh of each link to a neighbour", None, above=0
+    )
+    latency: Seconds | None = spec(
+        "of one step of a collective; with `hop`, what a step costs beside its hops (0 when absent)", None, at_least=0
+    )
     efficiency: float | None = spec("share of the bandwidth that large messages reach", None, above=0, at_most=1)
     launch: Seconds | None = spec("fixed cost of starting one collective", None, at_least=0)
+    hop: Seconds | None = spec(
+        "added for each link that a message crosses: 2 through a switch, 1 on a full mesh, the distance on a ring or mesh",
+        None,
+        at_least=0,
+    )
+    routing: Literal["xy"] | None = spec("of a mesh: along the row first, then along the column (the only one)", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +102,47 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class RailOptimized:
+    """A leaf switch for each rail (the cards of one place in `leaf` nodes), and a spine above the leaf switches."""
+
+    cross_rail: Literal["spine", "fabric"] = spec(
+        "a message to another rail crosses the spine (DeepEP and other GPU-initiated sends), or changes rails over the "
+        "fabric of the node that it comes from (PXN, NCCL's default)",
+        "spine",
+    )
+    oversubscription: float = spec("bandwidth below a leaf switch over that of its uplinks", 1.0, at_least=1)
+    leaf: int = spec("nodes that share leaf switches: 32 in a DGX SuperPOD's scalable unit", 32, at_least=1)
+
+
+@dataclass(frozen=True, slots=True)
+class FatTree:
+    """Leaf switches, each for all cards of `leaf` nodes, and a spine above."""
+
+    oversubscription: float = spec("bandwidth below a leaf switch over that of its uplinks", 1.0, at_least=1)
+    leaf: int = spec(
+        "nodes under one leaf switch: the 32 ports that a 64-port switch has downwards hold 4 nodes of 8", 4, at_least=1
+    )
+
+
+NetworkTopology = Literal["switch", "ring"] | RailOptimized | FatTree | Mesh
+
+
+@dataclass(frozen=True, slots=True)
 class Network:
     """The scale-out network between nodes."""
 
     link: Link = spec("one device's share of its node's network cards, per direction")
-    topology: Literal["switch", "rail_optimized"] = spec("wiring; both are non-blocking", "switch")
+    topology: NetworkTopology = spec("wiring; a `switch` is non-blocking", "switch")
     latency: Seconds | None = spec("of one step between nodes; the link's when absent", None, at_least=0)
+    hop: Seconds = spec(
+        "added for each switch or node after the first that a message passes; the latency is the whole path's when 0",
+        0.0,
+        at_least=0,
+    )
+    nodes: int | None = spec("nodes that it joins, when there is a network `beyond` it", None, at_least=1)
+    beyond: Network | None = spec(
+        "the next tier, between groups of `nodes` nodes; its link is one device's share of the group's uplinks", None
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,11 @@ class Exchange:
     dispatch: Dtype | None = spec("what travels to the experts; the model's activations when absent", None)
     combine: Dtype | None = spec("what travels back; the model's activations when absent", None)
     deduplicate: bool = spec("a token travels once to a rank that holds several of its experts", True)
+    route: Literal["direct", "two_phase"] = spec(
+        "of an alltoall: straight to the rank, or first to the peer at the same place of its node, once per node if "
+        "deduplicated, and on from there (DeepEP: its low-latency and its normal kernels)",
+        "direct",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +84,13 @@ class Parallelism:
     pp: int = spec("pipeline stages", 1, at_least=1)
     exchange: Exchange = spec("dispatch and combine", factory=Exchange)
     overlap: Literal["none", "two_batch", "shared_expert"] = spec("what runs behind communication", "none")
+    collectives: Literal["fastest", "flat", "hierarchical"] = spec(
+        "all-reduces and gathers that span tiers: one ring, rings within rings, or whichever takes less time", "fastest"
+    )
+    interference: float = spec(
+        "share of its speed that a kernel loses while its GPU communicates: none with DeepEP's low-latency kernels, 24 of "
+        "132 SMs (0.18) with its normal ones",
+        0.0,
+        at_least=0,
+        at_most=0.99,
+    )

@@ -46,12 +46,12 @@ class Overhead:
     """Time that the host adds; docs/serving.md says where the defaults come from."""
 
     step: Seconds = spec("host time per iteration", 0.4e-3, at_least=0)
-    sequence: Seconds = spec("host time per request of the busiest rank and iteration", 2.4e-6, at_least=0)
+    sequence: Seconds = spec("host time per request of the busiest rank and iteration", 1.4e-6, at_least=0)
     asynchronous: bool = spec(
         "the host prepares an iteration while the device runs the one before (vLLM: async_scheduling)", True
     )
     gap: Seconds = spec("per iteration, what the device waits even so", 0.0, at_least=0)
-    admission: Seconds = spec("from a request's arrival to the engine's input queue", 1.1e-3, at_least=0)
+    admission: Seconds = spec("from a request's arrival to the engine's input queue", 1e-3, at_least=0)
     execution: Literal["graph", "eager"] = spec("eager pays the device's launch time per kernel", "graph")
     largest_graph: Tokens | None = spec(
         "graphs are captured up to this many tokens, batches padded to the next captured size "

@@ -47,8 +47,9 @@ class Each:
 
     @property
     def mape(self) -> float:
-        """The mean over requests of |simulated ÷ recorded − 1|."""
-        return float(np.nanmean(np.abs(self.error)))
+        """The mean over requests of |simulated ÷ recorded − 1|; 0 when no request has the latency."""
+        errors = self.error[~np.isnan(self.error)]
+        return float(np.abs(errors).mean()) if len(errors) else 0.0
 
     @property
     def error(self) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -23,7 +23,12 @@ ORDER = (QUEUED, SCHEDULED, "first_token_ts", "last_token_ts")
 
 MOST = 2**31 - 1
 """Tokens of a request, at most."""
+LATEST_S = 1e12
+"""Some thirty thousand years: no clock shows more, and differences stay exact to a millisecond."""
 SHOWN = 5
+
+NAMED = re.compile(r"`(\w+_\w+)`")
+"""The key that a remark is about, the first one where it names two."""
 
 
 @dataclass(slots=True)
@@ -48,7 +53,7 @@ class Line:
 
 def read_lines(name: str, text: str) -> tuple[Rows | None, list[Diagnostic]]:
     """The requests of the file `name`; None with every bad line (the first five one by one)."""
-    numbered = [(i, line) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
+    numbered = [(i, line) for i, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1) if line.strip()]
     if not numbered:
         return None, [Diagnostic("M541", f"`{name}` has no requests", help="a recorded run has a line per request")]
     lines, bad = list[Line](), list[Diagnostic]()
@@ -115,7 +120,7 @@ def _count(value: Any) -> bool:
 
 
 def _stamp(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LATEST_S < value < LATEST_S
 
 
 def _shown(value: Any) -> str:
@@ -124,10 +129,11 @@ def _shown(value: Any) -> str:
 
 
 def _wrong(name: str, number: int, line: str, why: str) -> Diagnostic:
-    span = Span(name, number, 1, number, len(line) + 1)
-    return Diagnostic(
-        "M542", f"line {number} of `{name}` {why}", span, help="mend the line, or take the file as it was written"
-    )
+    key = NAMED.search(why)
+    start = max(0, line.find(key[1])) if key else 0
+    span = Span(name, number, start + 1, number, start + 1 + (len(key[1]) if key and start else 1))
+    title, help = f"line {number} of `{name}` {why}", "mend the line, or take the file as it was written"
+    return Diagnostic("M542", title, span, help=help)
 
 
 def _twice(name: str, lines: list[Line]) -> list[Diagnostic]:
@@ -138,7 +144,7 @@ def _twice(name: str, lines: list[Line]) -> list[Diagnostic]:
         key = str(line.record.get("request_id"))
         if line.record.get("request_id") is not None and key in first:
             before = first[key]
-            span, there = (Span(name, x.number, 1, x.number, len(x.text) + 1) for x in (line, before))
+            span, there = (Span(name, x.number, 1, x.number, 2) for x in (line, before))
             title = f"request `{key}` stands twice in `{name}`, on lines {before.number} and {line.number}"
             found.append(Diagnostic("M543", title, span, labels=(Label(there, "the first one"),), help="keep one"))
         first.setdefault(key, line)

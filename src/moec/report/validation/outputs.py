@@ -87,6 +87,7 @@ def files_of(v: Validation, overrides: Sequence[str]) -> dict[str, bytes]:
     }
     manifest = {
         **provenance(v.experiment, overrides),
+        "recorded": dict(v.run.hashes),
         "files": sorted([*files, MANIFEST]),
         "backend": v.results.backend,
     }

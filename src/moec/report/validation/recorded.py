@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ class Recorded:
     """One row per request in file order, in seconds from the first arrival, all on the engine's clock.
 
     `queued` is None when the file has no such stamps, `scheduled` likewise; `shift` was added to the recorded arrivals.
-    `lines` are line numbers.
+    `lines` are line numbers, `hashes` the sha256 of every file read.
     """
 
     request_id: tuple[str, ...]
@@ -45,6 +46,7 @@ class Recorded:
     meta: Mapping[str, Any]
     series: Series | None
     requests_file: str
+    hashes: Mapping[str, str]
 
 
 Texts = dict[str, str]
@@ -73,10 +75,13 @@ def read_run(folder: Path) -> tuple[Recorded | None, list[Diagnostic], Texts]:
     if isinstance(expected, int) and expected != len(rows.request_id):
         title = f"`{name}` has {len(rows.request_id)} requests, `{META}` says that there were {expected}"
         return None, [Diagnostic("M545", title, help="take the whole file of the run")], texts
-    return _aligned(rows, meta, series, name), found, texts
+    hashes = {file: sha256(text.encode()).hexdigest() for file, text in sorted(texts.items())}
+    return _aligned(rows, meta, series, name, hashes), found, texts
 
 
-def _aligned(rows: Rows, meta: Mapping[str, Any], series: Series | None, name: str) -> Recorded:
+def _aligned(
+    rows: Rows, meta: Mapping[str, Any], series: Series | None, name: str, hashes: Mapping[str, str]
+) -> Recorded:
     """Arrivals are wall-clock time where the other stamps are the engine's own, which begins anywhere.
 
     The request that was queued soonest after its arrival is taken to have been queued at once: what that leaves out of
@@ -90,7 +95,7 @@ def _aligned(rows: Rows, meta: Mapping[str, Any], series: Series | None, name: s
     queued, scheduled = (stamps[c] - zero if c in stamps else None for c in (QUEUED, SCHEDULED))
     return Recorded(
         rows.request_id, rows.lines, np.array(rows.input_tokens), np.array(rows.output_tokens), arrival - zero,
-        stamps["first_token_ts"] - zero, stamps["last_token_ts"] - zero, queued, scheduled, shift, meta, series, name,
+        stamps["first_token_ts"] - zero, stamps["last_token_ts"] - zero, queued, scheduled, shift, meta, series, name, hashes,
     )  # fmt: skip
 
 
@@ -98,7 +103,7 @@ def _read(path: Path, texts: Texts) -> list[Diagnostic]:
     """Puts the file's text into `texts`, or says why not."""
     name = str(path)
     try:
-        texts[name] = path.read_bytes().decode("utf-8-sig")
+        texts[name] = path.read_bytes().decode("utf-8")
     except OSError as error:
         why = (error.strerror or "unreadable").lower()
         help = f"a recorded run has `{REQUESTS}` with the keys {', '.join(f'`{c}`' for c in COLUMNS)}"

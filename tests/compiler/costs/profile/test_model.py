@@ -191,9 +191,20 @@ def test_a_short_chunk_takes_what_the_shortest_measured_one_does(bundle: Path) -
 
 def test_uneven_contexts_go_a_share_of_the_way_to_the_longest(bundle: Path) -> None:
     profile = model(bundle)
-    rows = [(1, 1024), (1, 512)] * 4
-    mean, longest = (us(profile, attention(*[(1, x)] * 8), "attention") for x in (768, 1024))
+    rows = [(1, 1024), (1, 512)]
+    mean, longest = (us(profile, attention(*[(1, x)] * 2), "attention") for x in (768, 1024))
     assert us(profile, attention(*rows), "attention") == pytest.approx(mean + 0.5 * (longest - mean))
+
+
+def test_uneven_contexts_take_no_more_than_the_longest_walk(bundle: Path) -> None:
+    """One context takes 1 µs per 1024 tokens: the longest is 256 tokens longer than the mean. Beside a prompt all of it."""
+    profile = model(bundle)
+    rows = [(1, 1024), (1, 512)] * 4
+    mean = us(profile, attention(*[(1, 768)] * 8), "attention")
+    assert us(profile, attention(*rows), "attention") == pytest.approx(mean + 0.25)
+    prompt = (64, 0)
+    mixed = us(profile, attention(prompt, *[(1, 768)] * 2), "attention")
+    assert us(profile, attention(prompt, *rows[:2]), "attention") == pytest.approx(mixed + 0.25)
     assert level(profile, attention(*rows), "attention") == "interpolated"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from moec.backends.fast.astra.clock import Clock, Desk
+from moec.backends.fast.astra.plan import Plan
 from moec.backends.fast.astra.post import Post
 from moec.backends.fast.astra.refusal import Stopped, aborts
 from moec.backends.fast.astra.rings import Track, new_track
@@ -19,6 +20,7 @@ from moec.backends.fast.replay.program import Gathers, Receives, Sends
 from moec.backends.fast.replay.program import Stores as Access
 from moec.backends.fast.replay.round import Round
 from moec.backends.fast.replay.setup import Setup
+from moec.backends.fast.replay.spread import Spread, is_spread
 from moec.backends.fast.replay.store import Stores
 
 
@@ -31,7 +33,7 @@ class CoarseMachine:
         self._desks = [Desk(clock) for _ in range(setup.world)]
         self._post = Post(clock, wires_of(setup.network, clock))
         self._stores = Stores(setup.memory)
-        self._open: dict[tuple[object, ...], Round | Crossing] = {}
+        self._open: dict[tuple[object, ...], Round | Crossing | Spread] = {}
         self._occupancy = Occupancy(setup.network)
         self._paths = paths_of(setup.network, clock)
         self.npus = [Npu(rank, program, self, detail=detail) for rank, program in enumerate(setup.programs)]
@@ -94,7 +96,29 @@ class CoarseMachine:
         if self._clock.now == 0 and plan.delay_ns == 0:
             raise Stopped(aborts("the first event falls into nanosecond 0: an endpoint delay of 0 at the very start"))
         key = (id(plan), self._calls.number(npu, action.group, plan.pieces))
+        if self._paths is not None and is_spread(plan, self._setup.network):
+            self._spread(key, plan, npu, node, members)
+            return
         self._join(key, Round(members, self._setup.network, plan), npu, node)
+
+    def _spread(self, key: tuple[object, ...], plan: Plan, npu: Npu, node: int, members: tuple[int, ...]) -> None:
+        spread = self._open.get(key)
+        if spread is None and self._paths is not None:
+            self._occupancy.follow(members, self._clock.now)
+            network, clock = self._setup.network, self._clock
+            spread = Spread(plan, network, members, self._paths, clock, self._occupancy, self._ended)
+            self._open[key] = spread
+        if not isinstance(spread, Spread):
+            raise Unsure
+        spread.come(npu, node, self._mark, self._desks[npu.rank])
+        if spread.complete:
+            del self._open[key]
+
+    def _ended(self, npu: Npu, node: int, mark: Mark) -> None:
+        """A member of a spread is done, by an event of its own."""
+        self._mark = mark
+        self._note(npu)
+        npu.ended(node)
 
     def _spelled_out(self, npu: Npu, node: int, action: Gathers, prefix: str, members: tuple[int, ...]) -> None:
         calls, position = self._calls, self._calls.position(npu, members)
@@ -113,6 +137,8 @@ class CoarseMachine:
         if not isinstance(crossing, Crossing):
             raise Unsure
         crossing.come(npu, node, position, self._mark)
+        if crossing.complete:
+            del self._open[key]
 
     def _arrive(self, crossing: Crossing, npu: Npu, node: int, mark: Mark) -> None:
         """A member of an exchange is done."""

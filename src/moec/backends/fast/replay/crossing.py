@@ -16,7 +16,19 @@ Ended = Callable[["Crossing", Npu, int, Mark], None]
 class Crossing:
     """A member sends all it has when it comes, and is done when that and all that others send it has arrived."""
 
-    __slots__ = ("_by", "_clock", "_ended", "_exchange", "_last", "_left", "_paths", "_waiting", "members", "open")
+    __slots__ = (
+        "_by",
+        "_clock",
+        "_comers",
+        "_ended",
+        "_exchange",
+        "_last",
+        "_left",
+        "_paths",
+        "_waiting",
+        "members",
+        "open",
+    )
 
     def __init__(self, exchange: Exchange, members: tuple[int, ...], paths: Paths, clock: Clock, ended: Ended) -> None:
         self._paths, self._clock, self._ended = paths, clock, ended
@@ -25,11 +37,17 @@ class Crossing:
         self._last = dict.fromkeys(members, 0)
         self._by: dict[int, Message | None] = dict.fromkeys(members)
         self._waiting: dict[int, tuple[Npu, int]] = {}
-        self.open = len(members)
+        self._comers, self.open = 0, len(members)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all members have come."""
+        return self._comers == len(self.members)
 
     def come(self, npu: Npu, node: int, position: int, mark: Mark) -> None:
         """A member begins, in the callback `mark`."""
         rank = npu.rank
+        self._comers += 1
         self._waiting[rank] = npu, node
         self._paths.send(rank, self._exchange.row(position, self.members), mark, self._arrived)
         if not self._left[rank] and rank in self._waiting:

@@ -61,6 +61,18 @@ class Occupancy:
             self._open[rank] -= 1
             self._until[rank] = max(self._until[rank], until)
 
+    def alone(self, members: tuple[int, ...]) -> bool:
+        """Whether one followed exchange is all that uses the members' links."""
+        if self._free:
+            return True
+        return all(self._followed[rank] == 1 and not self._open[rank] for rank in members)
+
+    def until(self, members: tuple[int, ...], end: int) -> None:
+        """The members' links are used by something whole until then."""
+        if not self._free:
+            for rank in members:
+                self._until[rank] = max(self._until[rank], end)
+
     def leave(self, members: tuple[int, ...]) -> None:
         """A followed exchange has ended."""
         if self._free:

@@ -96,23 +96,31 @@ class Ports:
             self._out[source] = last
 
     def _reach(self, which: tuple[Message, Arrived]) -> None:
+        if self._clock.alone:
+            self._enter(*which)
+            return
         if not self._reached:
             self._clock.at(self._clock.now, self._pass, None)
         self._reached.setdefault(which[0].target, []).append(which)
 
     def _pass(self, _: None) -> None:
         """Everything that reached a port in this nanosecond."""
-        now = self._clock.now
-        for target, reached in self._reached.items():
+        for reached in self._reached.values():
             for message, arrived in reached if len(reached) == 1 else _sorted(reached):
-                ahead = self._passed[target]
-                free = -1 if ahead is None else ahead.passing + ahead.hold
-                waits = free > now or (free == now and precedes((REACH, message), (PASSED, ahead)))
-                message.passing = free if waits else now
-                message.ahead = ahead if waits else None
-                self._passed[target] = message
-                arrived(message.source, target, message.passing + message.hop, message)
+                self._enter(message, arrived)
         self._reached.clear()
+
+    def _enter(self, message: Message, arrived: Arrived) -> None:
+        """A message reaches its target's port, and passes it when that is free."""
+        now, target = self._clock.now, message.target
+        ahead = self._passed[target]
+        free = -1 if ahead is None else ahead.passing + ahead.hold
+        if free > now or (free == now and precedes((REACH, message), (PASSED, ahead))):
+            message.passing, message.ahead = free, ahead
+        else:
+            message.passing = now
+        self._passed[target] = message
+        arrived(message.source, target, message.passing + message.hop, message)
 
 
 def _sorted(reached: list[tuple[Message, Arrived]]) -> list[tuple[Message, Arrived]]:

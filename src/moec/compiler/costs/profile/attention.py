@@ -46,11 +46,32 @@ class MeasuredAttention:
         b = batch_of(kernel, self.grid)
         even = self.grid.at(b.point)
         time = even + self._stretched(b) if (b.stretch != 1).any() else even
-        if self.skew is not None and (b.longest > b.context).any():
-            slowest = self.grid.at(b.point._replace(context=b.longest))
-            share = self.skew.share(b.chunk, b.cached, b.decodes, b.context, b.longest)
-            time = time + np.where(b.decodes > 1, share * np.maximum(slowest - even, 0), 0.0)
+        if (b.longest > b.context).any():
+            time = time + np.where(b.decodes > 1, self._uneven(b, even), 0.0)
         return time, b
+
+    def _uneven(self, b: Batch, even: Array) -> Array:
+        """What contexts of unlike lengths take more than as many of their mean.
+
+        No schedule of them ends later than an even one by more than the longest walk is longer (Graham 1966). Beside a
+        prompt it does: FlashAttention hands out its tiles head by head and within a head request by request, so the
+        longest context is among the last of them (`flash_fwd_launch_template.h`: the grid is blocks, batch, heads). Decode
+        tokens alone share the walk of a long context out, and what is left of it was fitted: `skew_fit.csv`. Its shares
+        beside prompts are of no use: of times at which all contexts are as long and have left the cache, from two to
+        eight samples each, one in seven of them negative.
+        """
+        walk = self._walk(b.longest) - self._walk(b.context)
+        if self.skew is None:
+            return np.where(b.chunk > 0, walk, 0.0)
+        slowest = self.grid.at(b.point._replace(context=b.longest))
+        share = self.skew.share(b.chunk, b.cached, b.decodes, b.context, b.longest)
+        fitted = np.minimum(share * np.maximum(slowest - even, 0), walk)
+        return np.where(b.chunk > 0, walk, fitted)
+
+    def _walk(self, context: Array) -> Array:
+        """What one block of threads takes to walk along one context: alone beside a short prompt, it is not split."""
+        one = np.ones_like(context)
+        return self.grid.at(Point(one, np.zeros_like(context), one, context))
 
     def _stretched(self, b: Batch) -> Array:
         """What several prompts, or a prompt beyond the grid, take more (or less) than the one chunk they were taken for.

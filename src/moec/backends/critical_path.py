@@ -1,0 +1,165 @@
+"""What an iteration's time consists of: the chain of ops, each waiting for the one before, that ends last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from moec.backends.base import Timing
+from moec.backends.moments import Moments
+from moec.compiler.graph import Graph, SendRecv, Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One op of one repeat of a block on one rank, counted from the block's first."""
+
+    block: int
+    op: int
+    repeat: int
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class PathStep:
+    """One op on the critical path, on global rank `rank`; `share` of the makespan.
+
+    `rank` was the last to be ready: the members of an exchange waited for it, one of them `idle_ns`, the longest.
+    """
+
+    name: str
+    stream: Stream
+    block: str
+    repeat: int
+    rank: int
+    start_ns: int
+    end_ns: int
+    share: float
+    idle_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class PathShare:
+    """All steps of one name: how many, how long in all, and their share of the makespan."""
+
+    name: str
+    stream: Stream
+    count: int
+    time_ns: int
+    share: float
+
+
+def critical_path(graph: Graph, timing: Timing) -> tuple[PathStep, ...]:
+    """The ops that follow each other without a gap from 0 to the makespan, in order; their shares sum to 1.
+
+    `timing` is that of one iteration with its ops (ValueError otherwise). Where several chains end together, or an op
+    was held up by several at once, one of them: dependencies come before streams.
+    """
+    moments = Moments.of(graph, timing)
+    makespan = int(timing.makespan_ns)
+    steps: list[PathStep] = []
+    place = _last(moments, makespan)
+    while place is not None:
+        _, start, end = (int(x[place.rank]) for x in moments.of_op(place.block, place.op, place.repeat))
+        last = moments.last_of(place.block, place.op, place.repeat, place.rank)
+        if end > start:
+            steps.append(_step(moments, place, last, start, end, makespan))
+        here = Place(place.block, place.op, place.repeat, last)
+        place = _before(moments, here, start) if start > 0 else None
+    return tuple(reversed(steps))
+
+
+def path_shares(path: Iterable[PathStep]) -> tuple[PathShare, ...]:
+    """The path summed up by the ops' names, the largest share first."""
+    found: dict[str, PathShare] = {}
+    for step in path:
+        had = found.get(step.name, PathShare(step.name, step.stream, 0, 0, 0.0))
+        length = had.time_ns + step.end_ns - step.start_ns
+        found[step.name] = PathShare(step.name, step.stream, had.count + 1, length, had.share + step.share)
+    return tuple(sorted(found.values(), key=lambda s: -s.time_ns))
+
+
+def _last(moments: Moments, makespan: int) -> Place | None:
+    """An op that ends with the iteration."""
+    for number in range(len(moments.graph.blocks) - 1, -1, -1):
+        block = moments.graph.blocks[number]
+        for op in range(len(block.ops) - 1, -1, -1):
+            end = moments.of_op(number, op, block.repeat - 1)[2]
+            if (end == makespan).any():
+                return Place(number, op, block.repeat - 1, int((end == makespan).argmax()))
+    return None
+
+
+def _step(moments: Moments, place: Place, last: int, start: int, end: int, makespan: int) -> PathStep:
+    block = moments.graph.blocks[place.block]
+    op = block.ops[place.op]
+    ready = moments.of_op(place.block, place.op, place.repeat)[0]
+    idle = 0
+    if last != place.rank or op.stream == "comm":
+        idle = max(0, start - int(ready[_members(moments, place)].min()))
+    share = (end - start) / makespan
+    return PathStep(op.name, op.stream, block.name, place.repeat, last + block.first_rank, start, end, share, idle)
+
+
+def _members(moments: Moments, place: Place) -> list[int]:
+    work = moments.graph.blocks[place.block].ops[place.op].work
+    group = getattr(work, "group", None)
+    if group is None:
+        return [place.rank]
+    members = moments.graph.groups[group]
+    return [int(r) for r in members[(members == place.rank).any(axis=-1)][0]]
+
+
+def _before(moments: Moments, here: Place, start: int) -> Place | None:
+    """What ended when `here` could start on its rank."""
+    for place in _held_by(moments, here):
+        if int(moments.of_op(place.block, place.op, place.repeat)[2][place.rank]) == start:
+            return place
+    raise AssertionError(f"nothing ends when {moments.graph.blocks[here.block].ops[here.op].name} starts")
+
+
+def _held_by(moments: Moments, here: Place) -> Iterator[Place]:
+    """All that an op waits for on a rank: dependencies, the exits of the lanes it enters, its stream."""
+    block = moments.graph.blocks[here.block]
+    op = block.ops[here.op]
+    yield from (Place(here.block, d, here.repeat, here.rank) for d in op.deps)
+    for lane in op.enters:
+        yield from _lane(moments, here, lane)
+    earlier = [i for i in range(here.op - 1, -1, -1) if block.ops[i].stream == op.stream]
+    yield from (Place(here.block, i, here.repeat, here.rank) for i in earlier[:1])
+    if not earlier:
+        yield from _stream(moments, here, op.stream)
+
+
+def _lane(moments: Moments, here: Place, lane: int) -> Iterator[Place]:
+    """The exit of the lane in the repeat before, or in the block before, or the message that came from another stage."""
+    blocks = moments.graph.blocks
+    if here.repeat:
+        yield Place(here.block, blocks[here.block].exits[lane], here.repeat - 1, here.rank)
+        return
+    rank = blocks[here.block].first_rank + here.rank
+    for number in range(here.block - 1, -1, -1):
+        block = blocks[number]
+        if block.first_rank == blocks[here.block].first_rank:
+            yield Place(number, block.exits[lane], block.repeat - 1, here.rank)
+            return
+        for i, op in enumerate(block.ops):
+            if (
+                isinstance(op.work, SendRecv)
+                and lane in op.enters
+                and 0 <= rank - op.work.shift - block.first_rank < block.ranks
+            ):
+                yield Place(number, i, block.repeat - 1, rank - op.work.shift - block.first_rank)
+
+
+def _stream(moments: Moments, here: Place, stream: Stream) -> Iterator[Place]:
+    """The last op of a stream in the repeat before, or in the last block before on these ranks that has one."""
+    blocks = moments.graph.blocks
+    first = here.block if here.repeat else here.block - 1
+    for number in range(first, -1, -1):
+        block = blocks[number]
+        repeat = here.repeat - 1 if number == here.block else block.repeat - 1
+        mine = [i for i, op in enumerate(block.ops) if op.stream == stream]
+        if mine and block.first_rank == blocks[here.block].first_rank:
+            yield Place(number, mine[-1], repeat, here.rank)
+            return

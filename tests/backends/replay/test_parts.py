@@ -1,0 +1,172 @@
+"""The parts of the replay by themselves: tables of the simulator's library, reading many files, rings that begin apart."""
+
+import random
+
+import numpy as np
+import pytest
+
+from moec.backends.fast.astra.clock import Clock
+from moec.backends.fast.astra.ends import apart_ns, together_ns
+from moec.backends.fast.astra.plan import plan_of
+from moec.backends.fast.astra.rings import is_ring, new_track, ring_ends
+from moec.backends.fast.astra.sends import issue_order, table_order
+from moec.backends.fast.replay.custom_sets import places
+from moec.backends.fast.replay.hash_table import HashTable
+from moec.backends.fast.replay.lineage import ARRIVE, LEFT, MARK, REACH, Mark, Message, precedes
+from moec.backends.fast.replay.occupancy import Occupancy, Unsure
+from moec.backends.fast.replay.program import native_tag
+from moec.backends.fast.replay.reading import shape
+from moec.compiler.chakra.batch import apart, batch
+from moec.compiler.chakra.read import content
+from support.astra_runs import KINDS, network
+from support.traces import As, coll, comp, encoded, recv, send
+
+
+def test_a_table_without_removals_is_the_one_that_was_measured():
+    drawn = random.Random(3)
+    for count in (1, 2, 12, 13, 14, 29, 30, 200):
+        keys = drawn.sample(range(10_000), count)
+        assert list(HashTable(keys)) == table_order(keys)
+
+
+def test_a_removed_key_that_comes_back_goes_to_the_front_and_the_table_keeps_its_size():
+    table = HashTable(range(1, 6))
+    table.remove(3)
+    table.add(3)
+    table.add(16)  # the bucket of 3, of 13
+
+    assert list(table) == [16, 3, 5, 4, 2, 1]
+    assert len(table) == 6
+    assert 3 in table
+    assert 7 not in table
+
+
+def test_the_places_of_free_nodes_are_their_order_of_issue():
+    order = [0] * 40
+    for node, place in enumerate(places(40).tolist(), start=1):
+        order[place] = node
+
+    assert tuple(order) == issue_order(40)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"), [(5, 5), (500_000_003, 3), (2**31, -(2**31 % 500_000_000)), (2**32 + 9, 9), (-7, -7)]
+)
+def test_a_tag_has_32_bits_and_a_sign(written, kept):
+    assert native_tag(written) == kept
+
+
+FILES = [
+    [comp(1, ns=5), coll(2, [1], size=4096, group="3", involved_dim=As("bool_list", [True, False]))],
+    [send(9, 2, size=7, tag=4), recv(11, 2, [9], size=8), comp(12, [9, 11], ctrl=[9])],
+    [comp(4)],
+]
+
+
+def test_files_read_together_are_as_read_one_by_one():
+    raws = [encoded(nodes) for nodes in FILES]
+    found = batch(raws)
+    assert found is not None
+
+    for raw, trace in zip(raws, apart(found), strict=True):
+        alone = content(raw).trace
+        for column in ("id", "kind", "dep_start", "deps", "duration_ns", "span", "name_start"):
+            assert np.array_equal(getattr(trace, column), getattr(alone, column)), column
+        assert trace.group == alone.group
+        assert [trace.name(i) for i in range(len(trace))] == [alone.name(i) for i in range(len(alone))]
+        assert set(trace.attributes) == set(alone.attributes)
+        assert shape(trace) == shape(alone)
+
+
+@pytest.mark.parametrize("spoil", [b"", b"\x1f\x8b", b"\x05\x01"])
+def test_files_that_are_not_sound_are_left_to_be_read_one_by_one(spoil):
+    sound = encoded(FILES[0])
+
+    assert batch([sound, spoil]) is None
+    assert batch([sound, sound[:-3]]) is None
+    assert batch([sound, encoded(FILES[0], metadata=False)]) is None
+
+
+def test_numbering_is_no_difference_and_anything_else_is():
+    def key(nodes):
+        return shape(content(encoded(nodes)).trace)
+
+    base = key([comp(1, ns=5), coll(2, [1], size=64, group="3")])
+
+    assert key([comp(41, ns=5), coll(42, [41], size=64, group="3")]) == base
+    assert key([comp(41, ns=5), coll(43, [41], size=64, group="3")]) != base
+    assert key([comp(1, ns=6), coll(2, [1], size=64, group="3")]) != base
+    assert key([comp(1, ns=5), coll(2, size=64, group="3")]) != base
+    assert key([comp(1, ns=5), coll(2, [1], size=64, group="4")]) != base
+    assert key([comp(1, ns=5), coll(2, [1], size=64, group="3", involved_dim=As("bool_list", [True]))]) != base
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_ring_that_begins_apart_ends_as_simulated(seed):
+    draw = random.Random(seed)
+    topology = draw.choice(("Switch", "FullyConnected", "Ring"))
+    npus = draw.choice((3, 4, 8))
+    net = network(
+        draw.choice(("aware", "unaware")), topology, npus, "ring", latency=draw.choice((0.5, 500.0)),
+        splits=draw.choice((1, 3)), local_mem_bw=draw.choice((20.0, 1600.0)), endpoint_ns=draw.choice((1, 10)),
+    )  # fmt: skip
+    group = None if topology == "Ring" or draw.random() < 0.5 else tuple(draw.sample(range(npus), npus - 1))
+    plan = plan_of(draw.choice(KINDS), draw.choice((4096, 100_000)), net, group)
+    members = group or tuple(range(npus))
+    starts = sorted(draw.randint(1, 4000) for _ in members)
+
+    found = ring_ends(plan, net, members, np.array(starts), new_track(len(members)))
+
+    assert is_ring(plan, net)
+    assert found.tolist() == list(apart_ns(plan, net, members, tuple(starts)))
+    together = ring_ends(plan, net, members, np.full(len(members), 1), new_track(len(members)))
+    if together_ns(plan, net) is not None:
+        assert set((together - 1).tolist()) == {together_ns(plan, net)}
+
+
+def test_of_two_events_the_one_with_the_elder_ancestor_is_first():
+    rows = [Mark(0, turn=rank) for rank in (0, 1)]
+    first = [Message(rank, 2, 10, 30, 0, rows[rank], None) for rank in (0, 1)]
+    second = [Message(rank, 2, 5, 25, 10, rows[rank], first[rank]) for rank in (0, 1)]
+
+    assert precedes((REACH, second[0]), (REACH, second[1]))
+    assert not precedes((REACH, second[1]), (REACH, second[0]))
+    assert precedes((REACH, first[0]), (LEFT, Message(0, 3, 30, 40, 0, rows[1], None)))
+
+
+def test_sender_and_receiver_of_one_message_end_in_that_order():
+    message = Message(0, 1, 10, 30, 0, Mark(0, turn=0), None, passing=30)
+    ends = [Mark(60, same=(ARRIVE, message), turn=turn) for turn in (0, 1)]
+
+    assert precedes((MARK, ends[0]), (MARK, ends[1]))
+    assert not precedes((MARK, ends[1]), (MARK, ends[0]))
+
+
+def test_an_ancestry_that_is_not_kept_is_no_guess():
+    with pytest.raises(Unsure):
+        precedes((MARK, Mark(5)), (MARK, Mark(5)))
+
+
+def test_links_are_for_one_collective_but_a_ring_may_follow_itself():
+    occupancy = Occupancy(network("aware", "Switch", 4))
+    occupancy.enter((0, 1), 0, ring=True)
+    occupancy.enter((0, 1), 50, ring=True)
+    occupancy.enter((2, 3), 0)
+
+    with pytest.raises(Unsure):
+        occupancy.enter((1, 2), 60, ring=True)
+    occupancy.settle((2, 3), 100)
+    with pytest.raises(Unsure):
+        occupancy.follow((2, 3), 99)
+    occupancy.follow((2, 3), 100)
+
+
+def test_a_clock_knows_whether_a_nanosecond_began_with_one_event():
+    clock, seen = Clock(), []
+    clock.at(1, lambda _: seen.append(clock.alone), None)
+    clock.at(2, lambda _: seen.append(clock.alone), None)
+    clock.at(2, lambda _: seen.append(clock.alone), None)
+
+    clock.run()
+
+    assert seen == [True, False, False]

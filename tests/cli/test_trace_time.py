@@ -1,0 +1,93 @@
+"""`moec trace time`: results on stdout, exit codes, JSON; and the function behind it."""
+
+import json
+
+import pytest
+
+import moec
+from moec.cli.main import run
+from support.broken_traces import BROKEN
+from support.traces import coll, comp, send, write_set
+
+MB = 1 << 20
+
+
+@pytest.fixture
+def prefix(tmp_path):
+    """Four ranks, the last one late for an all-reduce."""
+    return write_set(
+        tmp_path / "set", [[comp(1, ns=100), coll(2, [1], size=MB)]] * 3 + [[comp(1, ns=900), coll(2, [1], size=MB)]]
+    )
+
+
+def test_ranks_that_finish_alike_share_a_row(prefix, capsys):
+    assert run(["trace", "time", prefix]) == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "ranks       finish, ns   exposed communication, ns",
+        "──────────────────────────────────────────────────",
+        "ranks 0-2       82,940                      82,840",
+        "rank 3          83,740                      82,840",
+    ]
+
+
+def test_json_has_an_integer_per_rank_under_the_functions_names(prefix, capsys):
+    assert run(["trace", "time", prefix, "--backend", "unaware", "--json", "--nodes"]) == 0
+
+    said = json.loads(capsys.readouterr().out)
+    timing = moec.time_traces(
+        prefix, system=prefix[:-1] + "system.json", network=prefix[:-1] + "network.yml", congestion="unaware"
+    )
+    assert said["finish_ns"] == list(timing.finish_ns)
+    assert said["exposed_ns"] == list(timing.exposed_ns)
+    assert said["nodes"][3]["id"] == [1, 2]
+    assert said["nodes"][3]["name"] == ["n1", "n2"]
+    assert said["nodes"][3]["start_ns"] == [0, 900]
+    assert said["nodes"][3]["end_ns"] == [900, timing.finish_ns[3]]
+
+
+def test_what_hangs_the_simulator_is_an_error_that_says_so(tmp_path, capsys):
+    prefix = write_set(tmp_path / "set", [[coll(1, size=MB)]] * 3 + [[coll(1, size=2 * MB)]])
+
+    assert run(["trace", "time", prefix]) == 1
+
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines()[0] == (
+        "error[M607]: ASTRA-sim hangs (exit code 0, not every rank finishes): 4 of 4 ranks never finish: rank 0 waits "
+        "for ever in node 1 (n1)"
+    )
+
+
+@pytest.mark.parametrize("name", ["dangling-dependency", "unknown-group", "metadata-node", "missing-rank"])
+def test_every_end_but_a_finish_is_refused(name, tmp_path, capsys):
+    assert run(["trace", "time", BROKEN[name](tmp_path), "--json"]) == 1
+
+    (diagnostic,) = json.loads(capsys.readouterr().out)["diagnostics"]
+    assert diagnostic["code"] == "M607"
+    assert diagnostic["title"].startswith("ASTRA-sim ")
+
+
+def test_files_that_are_not_there_are_wrong_commands(prefix, tmp_path, capsys):
+    assert run(["trace", "time", str(tmp_path / "nothing")]) == 2
+    assert run(["trace", "time", prefix, "--system", str(tmp_path / "none.json")]) == 2
+
+    said = capsys.readouterr().err
+    assert "no system file" in said
+    assert "cannot read" in said
+
+
+def test_a_bus_that_is_not_modelled_is_said_to_be_ours(tmp_path):
+    prefix = write_set(tmp_path / "set", [[comp(1)]] * 4, system={"model-shared-bus": 1})
+
+    with pytest.raises(moec.Refused, match="moec does not replay it"):
+        moec.time_traces(prefix, system=prefix[:-1] + "system.json", network=prefix[:-1] + "network.yml")
+
+
+def test_the_function_raises_what_the_simulator_does(tmp_path):
+    prefix = write_set(tmp_path / "set", [[comp(1), send(2, 9, [1])]] + [[comp(1)]] * 3)
+
+    with pytest.raises(moec.Refused, match="ASTRA-sim aborts: rank 0 sends to rank 9 of 4") as caught:
+        moec.time_traces(prefix, system=prefix[:-1] + "system.json", network=prefix[:-1] + "network.yml")
+
+    assert caught.value.refusal.status == -6
