@@ -90,6 +90,15 @@ def test_the_warning_is_the_users_too(moec, file):
     assert "prompt tokens up to" in ran.err
 
 
+def test_compiled_iterations_say_it_too(moec, file):
+    ran = moec("compile", file, "-o", "traces")
+    assert ran.code == 0, ran.err
+    for iteration in json.loads(Path("traces/manifest.json").read_text())["iterations"]:
+        costs = iteration["costs"]
+        assert costs["router"] == "modelled"
+        assert costs["qkv_proj"] in ("measured", "interpolated")
+
+
 def test_explain_says_where_every_time_comes_from(moec, file):
     ops = {op["name"]: op["source"] for op in moec("explain", file, "--json").json["phases"]["decode"]["ops"]}
 
