@@ -19,6 +19,7 @@ import pytest
 
 from moec.cli.main import run
 from moec.report import folder as output
+from support.silicon_tables import Stand, products
 from support.simulators import AWARE, UNAWARE, fake
 
 HERE = Path(__file__).parent
@@ -67,6 +68,9 @@ def test_the_message_is_the_golden_one(
     if "\n# full disk\n" in text:
         monkeypatch.setattr(output, "_open_up", _full)
 
+    if package := _directives(text, "package"):
+        _install(package[0], tmp_path, monkeypatch)
+
     seen = _seen(case, capsys)
 
     golden = case.with_suffix(".txt")
@@ -78,6 +82,17 @@ def test_the_message_is_the_golden_one(
 
 def _full(folder: Path) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _install(version: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    if version == "absent":
+        monkeypatch.setattr("moec.compiler.costs.silicon.package.find_spec", lambda name: None)
+        return
+    (folder / "site").mkdir()
+    monkeypatch.syspath_prepend(str(folder / "site"))
+    Stand(folder / "site").write("h100_sxm", {("gemm", "vllm", "gemm"): products()})
+    monkeypatch.setattr("moec.compiler.costs.silicon.model.installed", lambda: version)
 
 
 def _refuse(which: int, limits: tuple[int, int]) -> None:

@@ -17,7 +17,8 @@ from moec.dsl.diagnostics import Diagnostic
 class OpTiming:
     """When one op ran, in nanoseconds: `[…, repeats shown, ranks]`. Later repeats follow at `period_ns` `[…, ranks]`.
 
-    `ready_ns`: when the op could have started on a rank; members of an exchange then wait for the last of them.
+    `ready_ns`: when the op could have started on a rank; members of an exchange then wait for the last of them. `source`: the
+    evidence level of a communication's time, where the backend has more than a model of it.
     """
 
     block: int
@@ -26,6 +27,7 @@ class OpTiming:
     end_ns: Array
     ready_ns: Array | None = None
     period_ns: Array | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,6 +21,7 @@ from moec.cli.explain import explain
 from moec.cli.simulate import simulate
 from moec.cli.trace import trace
 from moec.cli.validate import validate
+from moec.cli.validate_silicon import NAME, validate_silicon
 from moec.dsl.diagnostics import Diagnostic, Report
 from moec.version import VERSION
 
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 for verb in (check, simulate, explain, compile, validate, doctor):
     app.command()(verb)
+app.command(NAME)(validate_silicon)
 app.add_typer(trace, name="trace")
 
 
@@ -77,7 +79,7 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """The exit code of `moec` with `arguments`."""
     try:
-        code = app(list(arguments), prog_name="moec", standalone_mode=False)
+        code = app(_joined(arguments), prog_name="moec", standalone_mode=False)
     except UsageError as error:
         return _wrong_command(error, as_json="--json" in arguments)
     except SimulatorError as error:
@@ -87,6 +89,12 @@ def run(arguments: Sequence[str]) -> int:
     if code == INTERRUPTED:
         note("interrupted: nothing was written")
     return int(code or FINE)
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """`validate silicon` is a verb of its own beside `validate FILE`."""
+    words = list(arguments)
+    return [NAME, *words[2:]] if words[:2] == NAME.split() else words
 
 
 def _wrong_command(error: Exception, *, as_json: bool) -> int:

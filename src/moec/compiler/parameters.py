@@ -161,12 +161,19 @@ def _attention_layer(model: Model) -> ParameterCounts:
             q, kv = a.heads * a.head_dim, a.kv_heads * a.head_dim
             biases = q + 2 * kv + hidden if a.bias else 0
             weights = 2 * hidden * (q + kv) + biases + (a.heads if a.sinks else 0)
-            return ParameterCounts(attention=weights, norms=2 * hidden + (2 * a.head_dim if a.qk_norm else 0))
+            return ParameterCounts(attention=weights, norms=2 * hidden + _qk_norms(a))
         case Mla() as a:
             weights = _mla_replicated(hidden, a) + _mla_split(hidden, a)
             return ParameterCounts(attention=weights, norms=2 * hidden + a.q_rank + a.kv_rank)
         case other:
             assert_never(other)
+
+
+def _qk_norms(a: Gqa) -> int:
+    """Weights of the norms of q and k: one head's width each, or all heads'."""
+    if not a.qk_norm:
+        return 0
+    return 2 * a.head_dim if a.qk_norm_over == "head" else (a.heads + a.kv_heads) * a.head_dim
 
 
 def _mla_replicated(hidden: int, a: Mla) -> int:

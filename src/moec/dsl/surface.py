@@ -32,6 +32,7 @@ _SURFACE: dict[type, str] = {
     schema.RooflineCosts: "roofline",
     schema.ProfileCosts: "profile",
     schema.TableCosts: "table",
+    schema.SiliconCosts: "silicon",
     schema.FastOptions: "fast",
     schema.AstraSystem: "astra",
     schema.AstraOptions: "astra_sim",

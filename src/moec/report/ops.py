@@ -47,7 +47,7 @@ def op_rows(graph: Graph, timing: Timing) -> tuple[OpRow, ...]:
 def _row(block: Block, timed: OpTiming) -> OpRow:
     op = block.ops[timed.op]
     flops, size = _quantities(op.work, block)
-    bound, source = _evidence(op.work)
+    bound, source = _evidence(op.work, timed.source)
     time = float(_time_ns(block, timed)) / 1e3
     return OpRow(op.name, block.repeat, flops, size, time, bound, source, not isinstance(op.work, Compute))
 
@@ -104,10 +104,10 @@ def _total(values: object, shape: tuple[int, int]) -> float:
     return float(np.broadcast_to(np.asarray(values, dtype=float), shape).sum())
 
 
-def _evidence(work: Work) -> tuple[str, str]:
-    """Bound and source; the network is always modelled."""
+def _evidence(work: Work, told: str | None) -> tuple[str, str]:
+    """Bound and source; the network is modelled unless the backend told otherwise."""
     if not isinstance(work, Compute):
-        return "network", "modelled"
+        return "network", told or "modelled"
     time, bound = np.broadcast_arrays(work.cost.time_ns, work.cost.bound)
     weight = np.bincount(bound.ravel().astype(np.int64), weights=time.ravel(), minlength=len(BOUNDS))
     return BOUNDS[int(weight.argmax())], worst(work.cost.evidence.level, time > 0)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from moec.backends.base import Backend, StepTimer, Timing
 from moec.backends.fast.durations import durations
 from moec.backends.fast.exchange_report import ExchangeReport, exchange_reports
-from moec.backends.fast.network import TwoTier, network_of
+from moec.backends.fast.measured import network_with_costs, sourced
+from moec.backends.fast.network import TwoTier
 from moec.backends.fast.schedule import evaluate
 from moec.backends.fast.steps import DrawnSteps, FastSteps
 from moec.backends.fast.timing import timing
@@ -39,12 +40,13 @@ class FastBackend:
     @classmethod
     def on_tiers(cls, experiment: Experiment) -> FastBackend:
         """The same on the cluster's own tiers, whatever network model the experiment asks for."""
-        return cls(network_of(experiment), experiment.cluster.node.device, experiment.parallelism.interference)
+        return cls(network_with_costs(experiment), experiment.cluster.node.device, experiment.parallelism.interference)
 
     def run(self, graph: Graph, *, detail: bool = True) -> Timing:
         """The timing of one graph; without `detail`, no per-op times."""
         spans = durations(graph, self.net, self.device)
-        return timing(graph, evaluate(graph, spans, detail=detail, interference=self.interference))
+        done = timing(graph, evaluate(graph, spans, detail=detail, interference=self.interference))
+        return replace(done, ops=tuple(sourced(op, graph, self.net) for op in done.ops)) if self.net.measured else done
 
     def exchanges(self, graph: Graph) -> tuple[ExchangeReport, ...]:
         """What the exchanges of one iteration wait for: loads of ports, links and pairs, algorithms of collectives."""

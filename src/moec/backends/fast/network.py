@@ -50,6 +50,9 @@ def collective_ns(kind: CollectiveKind, bytes: Array, members: Array, net: TwoTi
     ranks = np.ascontiguousarray(members, dtype=np.int64)
     if ranks.shape[-1] == 1:
         return np.zeros(np.broadcast_shapes(buffer.shape, ranks.shape[:1]))
+    known = net.measured.collective_ns(kind, buffer, ranks, net.per_node) if net.measured else None
+    if known is not None:
+        return known
     first, *others = algorithms(kind, ranks.tobytes(), ranks.shape[-1], net)
     time = first.fixed + first.per_byte * buffer
     for way in others:
@@ -78,6 +81,10 @@ def alltoall_ns(pairs: Dense | Outer, members: Array, net: TwoTier, relay: Relay
         port = even_port_ns(pairs, relay, spread, net)
     else:
         port = reduce(np.maximum, [load.busiest_ns for load in _loads(pairs, relay, spread, net)])
+    if net.measured is not None and net.inside is not None and relay is None:
+        known = net.measured.alltoall_ns(port * net.inside.rate, members, net.per_node)
+        if known is not None:
+            return known
     return np.where(port > 0, port + exchange_fixed(net, spread, relay is not None), 0.0)
 
 

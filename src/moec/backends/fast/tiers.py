@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import Literal, Protocol, assert_never
 
 from moec.backends.fast.lattice import Lattice
 from moec.backends.fast.spread import Spread, spread_of
+from moec.compiler.graph import CollectiveKind
+from moec.compiler.kernels import Array
 from moec.dsl.schema import Cluster, Experiment, FatTree, Link, Mesh, Network, Node, RailOptimized
 
 __all__ = [
@@ -55,6 +57,18 @@ class Trunk:
     launch_ns: float
 
 
+class MeasuredCollectives(Protocol):
+    """Times that were measured: asked before the model is (`measured.py`). Hashable; answers None where it has none."""
+
+    def collective_ns(self, kind: CollectiveKind, buffer: Array, members: Array, per_node: int) -> Array | None:
+        """Of a collective, as `network.collective_ns`."""
+        ...
+
+    def alltoall_ns(self, port: Array, members: Array, per_node: int) -> Array | None:
+        """Of an exchange with `port` bytes through the busiest port."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class TwoTier:
     """Ranks fill nodes of `per_node` devices in order. A tier that nobody can use is absent.
@@ -64,7 +78,7 @@ class TwoTier:
     links, one to each neighbour; on `ring` two; on a `mesh` of `grid` columns and rows up to four, each of the tier's
     rate. Nodes hang on a switch, or on links to their neighbours if there is a `lattice`: a node's cards together then
     are its links. `trunks` are the switch tiers above the cards, the innermost first. `cross_rail`: a message to
-    another rail changes rails inside its node first.
+    another rail changes rails inside its node first. `measured` answers first, where it can.
     """
 
     inside: Tier | None
@@ -76,6 +90,7 @@ class TwoTier:
     trunks: tuple[Trunk, ...] = ()
     cross_rail: bool = False
     collectives: Collectives = "fastest"
+    measured: MeasuredCollectives | None = None
 
     @property
     def fabric(self) -> Lattice | None:

@@ -20,6 +20,7 @@ GROUP = "moec.cost_models"
 MAKERS = {
     "roofline": "moec.compiler.costs.roofline:make",
     "profile": "moec.compiler.costs.profile.model:make",
+    "silicon": "moec.compiler.costs.silicon.model:make",
     "table": "moec.compiler.costs.table.model:make",
 }
 """Name -> `module:function`, loaded when an experiment asks for it."""

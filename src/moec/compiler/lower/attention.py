@@ -45,8 +45,7 @@ def norm(context: Context, s: Situation, role: str) -> Work:
 
 def tp_all_reduce(context: Context, s: Situation) -> Work:
     """The sum of partial hidden states over the tensor-parallel ranks."""
-    width = context.model.hidden * DTYPE_BYTES[context.model.dtype.activations]
-    return Collective("all_reduce", "tp", np.asarray(s.load.tokens, dtype=float)[..., None, :] * width)
+    return _reduced(s, context.model.hidden * DTYPE_BYTES[context.model.dtype.activations])
 
 
 def linear(
@@ -76,10 +75,27 @@ def _gqa(lane: Lane, c: Context, a: Gqa, *, windowed: bool) -> None:
     # pass through memory once more.
     moved = (2 * (heads + kv_heads) * (2 if a.qk_norm else 1) + 2 * 2 * kv_heads) * dim * act
     lane.add("qkv_proj", lambda s: linear(c, s.load.tokens, qkv, c.model.hidden, "qkv_proj"), "tokens", span=span)
+    if a.qk_norm and a.qk_norm_over == "heads":
+        _norm_over_heads(lane, c, (heads + kv_heads) * dim * act)
     lane.add("rope", lambda s: c.elementwise(s.load.tokens, moved, "rope"), "tokens", span=span)
     name = "window_attention" if windowed else "attention"
     lane.add(name, lambda s: c.compute(_gqa_kernel(c, a, s.load, windowed), name), "load", span=span)
     lane.add("o_proj", lambda s: linear(c, s.load.tokens, c.model.hidden, heads * dim, "o_proj"), "tokens", span=span)
+
+
+def _norm_over_heads(lane: Lane, c: Context, width: float) -> None:
+    """The squares of q and of k, `width` bytes a token, summed over the rank's heads, then over the ranks: two fp32 numbers a
+    token. What the sums scale is scaled on the way through `rope` (vLLM 0.19, `MiniMaxText01RMSNormTP.forward_qk`).
+    """
+    span = c.experiment.span("model.attention.qk_norm_over")
+    lane.add("qk_norm", lambda s: c.elementwise(s.load.tokens, width, "qk_norm"), "tokens", span=span)
+    if c.layout.tp > 1:
+        sums = 2 * DTYPE_BYTES["fp32"]
+        lane.add("qk_norm_all_reduce", lambda s: _reduced(s, sums), "tokens", stream="comm", span=span)
+
+
+def _reduced(s: Situation, width: float) -> Work:
+    return Collective("all_reduce", "tp", np.asarray(s.load.tokens, dtype=float)[..., None, :] * width)
 
 
 def _gqa_kernel(c: Context, a: Gqa, load: Load, windowed: bool) -> Attention:

@@ -1,7 +1,7 @@
 """The typed specification. This package is all that the rest of moec imports of `dsl` besides diagnostics."""
 
 from moec.dsl.schema.astra_sim import AstraOptions, AstraSystem
-from moec.dsl.schema.costs import Costs, ProfileCosts, RooflineCosts, TableCosts
+from moec.dsl.schema.costs import Costs, ProfileCosts, RooflineCosts, SiliconCosts, TableCosts
 from moec.dsl.schema.experiment import Experiment, FastOptions, Hierarchical
 from moec.dsl.schema.hardware import (
     Cluster,
@@ -64,6 +64,6 @@ __all__ = [
     "Length", "Lengths", "Linear", "Link", "LognormalLength", "Lpt", "Mesh", "Mla", "Model", "ModelDtypes", "Moe", "Network",
     "Node", "Overhead", "Parallelism", "Placement", "Poisson", "PowerLaw", "ProfileCosts", "RailOptimized", "Recorded",
     "Requests", "RooflineCosts", "RoundRobin", "RoundRobinRouter", "Router", "Routing", "RoutingTrace", "Scheduler",
-    "Serving", "TableCosts", "TraceRequests", "Uniform", "UniformLength",
+    "Serving", "SiliconCosts", "TableCosts", "TraceRequests", "Uniform", "UniformLength",
     "Workload", "Zipf",
 ]  # fmt: skip

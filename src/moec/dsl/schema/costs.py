@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from moec.dsl.schema.fields import Seconds, spec
 
@@ -29,4 +30,17 @@ class TableCosts:
     file: str = spec("path, relative to the .moe file")
 
 
-Costs = RooflineCosts | ProfileCosts | TableCosts
+@dataclass(frozen=True, slots=True)
+class SiliconCosts:
+    """Kernel and collective times measured on the device's GPU, from the package aiconfigurator-core."""
+
+    engine: Literal["vllm", "sglang", "trtllm"] = spec("whose kernels", "vllm")
+    tokens: Literal["balanced", "power_law"] = spec(
+        "how tokens were dealt out to the experts that were measured", "balanced"
+    )
+    mxfp4: Literal["w4a16", "w4a8"] = spec(
+        "what experts in mxfp4 multiply: activations of 16 bits, or of 8 (mxfp8)", "w4a16"
+    )
+
+
+Costs = RooflineCosts | ProfileCosts | TableCosts | SiliconCosts

@@ -7,6 +7,11 @@ from typing import Literal
 
 from moec.dsl.schema.fields import Bytes, BytesPerSecond, Flops, Seconds, Watts, spec
 
+Silicon = Literal[
+    "a100_sxm", "b200_sxm", "b300_sxm", "b60", "gb200", "gb300", "h100_sxm", "h200_sxm", "l40s", "rtx_pro_6000_server",
+]  # fmt: skip
+"""Devices with kernel tables in aiconfigurator-core 0.12.0 (folders of `systems/data` with both products and mixtures)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Compute:
@@ -52,6 +57,7 @@ class Device:
         above=0,
         at_most=1,
     )
+    silicon: Silicon | None = spec("its kernel tables in aiconfigurator-core, for `costs = silicon(…)`", None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,10 @@ class Gqa:
     window: Tokens | None = spec("sliding window; none means full attention", None, at_least=1)
     full_every: int = spec("with a window: every n-th layer attends fully (0: none does)", 0, at_least=0)
     bias: bool = spec("biases on the q, k, v and output projections", False)
-    qk_norm: bool = spec("q and k are normalised per head", False)
+    qk_norm: bool = spec("q and k are normalised", False)
+    qk_norm_over: Literal["head", "heads"] = spec(
+        "with `qk_norm`: each head alone, or all heads at once (tensor-parallel ranks then sum the squares)", "head"
+    )
     sinks: bool = spec("a learned sink logit per head", False)
 
 
