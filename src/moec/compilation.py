@@ -17,6 +17,7 @@ from moec.compiler.batch import Load
 from moec.compiler.chakra.exchange import DISTORTS
 from moec.compiler.graph import Graph
 from moec.compiler.lower import lower, program_of
+from moec.compiler.tally import levels_of
 from moec.dsl.diagnostics import Diagnostic, has_errors
 from moec.dsl.schema import AstraOptions
 from moec.serving.results import Ints, IterationTable
@@ -136,6 +137,7 @@ def _write(
         "nodes": inputs.traces.nodes,
         "set_nodes": inputs.traces.set_nodes,
         "bytes": dict(sorted(inputs.traces.carried.items())),
+        "costs": levels_of(graph),
         "splits": inputs.settings.splits,
         "approximated": approximated,
         "sha256": _hashes(place),

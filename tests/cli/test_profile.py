@@ -61,6 +61,13 @@ def test_every_file_of_the_bundle_is_hashed(moec, file):
     assert {"gpu/meta.yaml", "gpu/tp1/attention.csv", "gpu/tp1/moe.csv", "gpu/tp2/dense.csv"} <= set(inputs)
 
 
+def test_a_folder_of_one_degree_is_hashed_with_what_says_what_it_is(moec, file):
+    inputs = manifest_of(moec, file, "--set", 'costs=profile("gpu/tp1")')["inputs"]
+
+    assert {"gpu/tp1/../meta.yaml", "gpu/tp1/dense.csv"} <= set(inputs)
+    assert not any("tp2" in name for name in inputs)
+
+
 def test_going_beyond_the_measurements_is_a_warning_that_says_how_far(moec, file):
     beyond = ("--set", "workload.requests.input=4000 tokens")
     ran = moec("simulate", file, *beyond, "--json")
@@ -81,6 +88,15 @@ def test_the_warning_is_the_users_too(moec, file):
     assert ran.code == 0
     assert "warning[M451]: times were extrapolated: tokens up to" in ran.err
     assert "prompt tokens up to" in ran.err
+
+
+def test_compiled_iterations_say_it_too(moec, file):
+    ran = moec("compile", file, "-o", "traces")
+    assert ran.code == 0, ran.err
+    for iteration in json.loads(Path("traces/manifest.json").read_text())["iterations"]:
+        costs = iteration["costs"]
+        assert costs["router"] == "modelled"
+        assert costs["qkv_proj"] in ("measured", "interpolated")
 
 
 def test_explain_says_where_every_time_comes_from(moec, file):
@@ -110,6 +126,14 @@ def test_a_file_is_not_a_folder(moec, file):
 
     assert ran.code == 2
     assert "error[M503]: cannot read `tiny.moe`: it is a file, not a folder" in ran.err
+
+
+def test_a_name_that_cannot_be_a_folder(moec, file):
+    ran = moec("simulate", file, "--set", f'costs=profile("{"x" * 5000}")')
+
+    assert ran.code == 2
+    assert "error[M503]: cannot read `xxx" in ran.err
+    assert "file name too long" in ran.err
 
 
 def test_a_mistake_in_the_bundle_points_at_the_profile(moec, file):

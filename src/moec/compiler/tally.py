@@ -9,7 +9,7 @@ import numpy as np
 
 from moec.compiler.batch import Load
 from moec.compiler.costs.base import EXTRAPOLATED, LEVELS, Beyond
-from moec.compiler.graph import Compute
+from moec.compiler.graph import Compute, Graph
 from moec.compiler.kernels import Array
 from moec.compiler.lower.instantiate import lanes_of
 from moec.compiler.lower.program import Program, Situation, Template
@@ -139,6 +139,17 @@ def worst(level: Array, work: Array) -> str:
     """The least founded of the levels where there is work (of all, if there is none)."""
     shown = np.broadcast_to(level, work.shape)[work] if work.any() else np.asarray(level)
     return LEVELS[int(shown.max())]
+
+
+def levels_of(graph: Graph) -> dict[str, str]:
+    """Op -> the least founded level of its times in one iteration."""
+    found: dict[str, str] = {}
+    for block in graph.blocks:
+        for op in block.ops:
+            if isinstance(op.work, Compute):
+                level = worst(op.work.cost.evidence.level, op.work.cost.time_ns > 0)
+                found[op.name] = max(found.get(op.name, level), level, key=LEVELS.index)
+    return found
 
 
 def extrapolations(evidence: Mapping[str, OpEvidence], span: Span | None) -> list[Diagnostic]:

@@ -102,16 +102,16 @@ class Building:
     def _existing_folder(self, value: TextValue, at: Span) -> str | Absent:
         """As `_existing_file`, of a folder, whose tables are among the inputs of the run."""
         path = Path(os.path.normpath(value.unit.directory / value.text))
-        if not path.is_dir():
-            reason = "it is a file, not a folder" if path.exists() else "no such folder"
-            return self.note(Diagnostic("M503", f"cannot read `{value.text}`: {reason}", at, help=_where(value)))
-        for file in tables_in(path):
-            name = f"{value.text.rstrip('/')}/{file.relative_to(path).as_posix()}"
-            try:
+        try:
+            if not path.is_dir():
+                reason = "it is a file, not a folder" if path.exists() else "no such folder"
+                return self.note(Diagnostic("M503", f"cannot read `{value.text}`: {reason}", at, help=_where(value)))
+            for file in tables_in(path):
+                name = f"{value.text.rstrip('/')}/{os.path.relpath(file, path).replace(os.sep, '/')}"
                 self.files[name] = hashlib.sha256(file.read_bytes()).hexdigest()
-            except OSError as error:
-                reason = (error.strerror or "unreadable").lower()
-                return self.note(Diagnostic("M503", f"cannot read `{name}`: {reason}", at, help=_where(value)))
+        except (OSError, ValueError) as error:
+            reason = (getattr(error, "strerror", None) or "not a path").lower()
+            return self.note(Diagnostic("M503", f"cannot read `{value.text}`: {reason}", at, help=_where(value)))
         return str(path.absolute())
 
     def _check_names(self, record: Record) -> None:
@@ -151,8 +151,9 @@ class Building:
 
 
 def tables_in(folder: Path) -> list[Path]:
-    """The CSV and YAML files in a folder and in the folders right in it, by name."""
+    """The CSV and YAML files in a folder and in the folders right in it, by name, and a `meta.yaml` beside it."""
     files = [*folder.iterdir(), *(f for inner in folder.iterdir() if inner.is_dir() for f in inner.iterdir())]
+    files.append(folder.parent / "meta.yaml")
     return sorted(f for f in files if f.suffix in (".csv", ".yaml") and f.is_file())
 
 

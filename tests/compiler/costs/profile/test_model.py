@@ -215,6 +215,13 @@ def test_a_share_that_cannot_be_is_clamped(bundle: Path) -> None:
     assert us(model(bundle), attention(*rows), "attention") == pytest.approx(attention_us(0, 0, 16, mean))
 
 
+def test_one_context_beyond_the_grid_makes_a_batch_extrapolated(bundle: Path) -> None:
+    profile, kernel = model(bundle), attention((1, 6000), (1, 100), (1, 100))
+    assert level(profile, kernel, "attention") == "extrapolated"
+    beyond = {b.axis: b for b in profile.estimate(kernel, GPU, "attention").evidence.beyond}
+    assert float(np.squeeze(beyond["context of decode tokens"].value)) == 6000
+
+
 def test_decode_tokens_beside_a_prompt_are_bounded_apart(bundle: Path) -> None:
     """The grid has 64 decode tokens alone, and 16 beside a prompt."""
     profile = model(bundle)

@@ -173,6 +173,21 @@ def test_a_profile_of_another_model_is_an_error(bundle: Path, model: object, sai
     assert said in found[0].title
 
 
+@pytest.mark.parametrize(
+    ("moe", "said"),
+    [
+        ({"top_k": 2}, "one token activates 4 experts, of this model it chooses 2"),
+        ({"experts": 8}, "16 experts were activated, this model has 8"),
+    ],
+)
+def test_experts_of_another_model_are_an_error(bundle: Path, moe: dict[str, int], said: str) -> None:
+    assert MIXTURE.moe is not None
+    profile, found = read(bundle, model=replace(MIXTURE, moe=replace(MIXTURE.moe, **moe)))
+    assert profile is None
+    assert [d.code for d in found] == ["M565"]
+    assert found[0].title == f"the profile `gpu/tp1/moe.csv` is of another model: {said}"
+
+
 def test_what_is_lacking_is_said_and_modelled(bundle: Path) -> None:
     for file in ("moe.csv", "skew_fit.csv"):
         (bundle / "tp1" / file).unlink()
@@ -196,6 +211,7 @@ def test_experts_are_measured_whole_whatever_the_degree_of_attention(bundle: Pat
 
 def test_latent_attention_is_not_taken_from_a_profile(bundle: Path) -> None:
     change(bundle / "meta.yaml", "num_attention_heads: 8", "x: 1")
+    (bundle / "tp1" / "moe.csv").unlink()
     profile, (warning,) = read(bundle, model=MODELS["shared"])
     assert profile is not None and profile.attention is None
     assert "multi-head latent attention" in warning.title

@@ -89,7 +89,7 @@ class MeasuredAttention:
     def evidence(self, b: Batch) -> Evidence:
         """How each time is founded: measured are single chunks and even contexts at a point of the grid."""
         plain = (b.stretch == 1) & ((b.decodes <= 1) | (b.longest == b.context)) & (b.mean_chunk == b.chunk)
-        far = self.grid.outside(b.point) | (b.stretch > 1)
+        far = self.grid.outside(b.point) | (b.stretch > 1) | (b.decodes > 0) & (b.longest > self.grid.context[-1])
         level = np.where(far, EXTRAPOLATED, np.where(plain & self.grid.measured(b.point), MEASURED, INTERPOLATED))
         grid, mixed = self.grid, b.chunk > 0
         return Evidence(
@@ -99,7 +99,7 @@ class MeasuredAttention:
                 Beyond("tokens cached before a prompt", float(grid.cached[-1]), np.where(mixed, b.cached, 0)),
                 Beyond("decode tokens", float(grid.decodes[-1]), b.decodes),
                 Beyond("decode tokens beside a prompt", grid.most_decodes(), np.where(mixed, b.decodes, 0)),
-                Beyond("context of decode tokens", float(grid.context[-1]), np.where(b.decodes > 0, b.context, 0)),
+                Beyond("context of decode tokens", float(grid.context[-1]), np.where(b.decodes > 0, b.longest, 0)),
             ),
         )
 

@@ -96,6 +96,9 @@ def make(experiment: Experiment) -> tuple[Profile | None, list[Diagnostic]]:
     tables, found = _tables(bundle)
     if tables is None:
         return None, found
+    found = _other_mixture(experiment, bundle, tables)
+    if found:
+        return None, found
     layers = wanted(experiment)
     calls = {op: c for op, c in layers.items() if all(layer in tables.layers for layer, _ in c)}
     attention = None
@@ -108,6 +111,22 @@ def make(experiment: Experiment) -> tuple[Profile | None, list[Diagnostic]]:
     assert isinstance(experiment.costs, ProfileCosts), "the costs are a profile"
     profile = Profile(tables, calls, attention, model, Roofline(), experiment.costs.gap * 1e9)
     return profile, [_lacks(bundle, lacking)] if lacking else []
+
+
+def _other_mixture(experiment: Experiment, bundle: Bundle, tables: Tables) -> list[Diagnostic]:
+    """That `moe.csv` was measured on a model whose tokens choose another number of experts, or which has more of them."""
+    moe, plane = experiment.model.moe, tables.experts
+    if moe is None or plane is None:
+        return []
+    source, single = bundle.source_of("moe.csv"), plane.active[plane.known[0]] if plane.tokens[0] == 1 else []
+    fix = "take a profile of this model"
+    if len(single) == 1 and single[0] != moe.top_k:
+        title = f"one token activates {single[0]:g} experts, of this model it chooses {moe.top_k}"
+    elif plane.active[-1] > moe.experts:
+        title = f"{plane.active[-1]:g} experts were activated, this model has {moe.experts}"
+    else:
+        return []
+    return [source.error(5, f"{source.what} `{source.name}` is of another model: {title}", fix=fix)]
 
 
 def _missing(calls: Calls, tables: Tables) -> str:
