@@ -146,7 +146,10 @@ def _edges(trace: Trace, row: NDArray[np.int64]) -> NDArray[np.int64]:
         missing = int(trace.deps[np.flatnonzero(trace.parents < 0)[0]])
         raise Stopped(aborts(f"`Node {missing} in data_dep graph, but not found in index, file might be corrupted`"))
     pairs = place[trace.parents].astype(np.int64) * max(len(row), 1) + place[trace.owners]
-    return np.stack(np.divmod(np.unique(pairs), max(len(row), 1)))
+    pairs.sort()
+    first = np.ones(len(pairs), dtype=bool)
+    first[1:] = pairs[1:] != pairs[:-1]
+    return np.stack(np.divmod(pairs[first], max(len(row), 1)))
 
 
 def _actions(trace: Trace, row: NDArray[np.int64], system: System) -> list[Action]:
