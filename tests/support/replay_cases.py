@@ -403,4 +403,54 @@ CASES: dict[str, Callable[[], Case]] = {
     "no-pieces": lambda: alike(comp(1), coll(2, [1], size=MB), system={"preferred-dataset-splits": None}),
     "rank-without-file": lambda: Case([[comp(1)]] * 3),
     "memory-node-without-size": lambda: alike(comp(1), node(2, MEM_LOAD, [1], is_cpu_op=False), memory=PER_NPU),
+    # odd values
+    "kernel-of-no-operations": lambda: alike(comp(1, ns=5), comp(2, [1], ns=0), comp(3, [2], ns=7)),
+    "no-peak-at-the-start": lambda: alike(comp(1, ns=50), system={"peak-perf": None}),
+    "no-peak-later": lambda: alike(
+        node(1, COMP, micros=1, is_cpu_op=True, num_ops=1, tensor_size=1),
+        comp(2, [1], ns=50),
+        system={"peak-perf": None},
+    ),
+    "no-local-rate-later": lambda: alike(
+        node(1, COMP, micros=1, is_cpu_op=True, num_ops=1, tensor_size=1),
+        comp(2, [1], ns=50),
+        system={"local-mem-bw": None},
+    ),
+    "kernel-of-less-than-a-nanosecond": lambda: alike(
+        comp(1, ns=10**9), comp(2, [1], ns=1), comp(3, [2], ns=10**8), system={"peak-perf": 900}
+    ),
+    "message-to-itself-over-a-switch": lambda: Case(
+        [[comp(1), send(2, 0, [1], size=MB), recv(3, 0, size=MB)]] + [[comp(1)]] * 3
+    ),
+    "message-to-itself-unaware": lambda: Case(
+        [[comp(1), send(2, 0, [1], size=MB), recv(3, 0, size=MB)]] + [[comp(1)]] * 3, congestion="unaware"
+    ),
+    "message-to-itself-on-a-ring": lambda: Case(
+        [[comp(1), send(2, 0, [1], size=MB), recv(3, 0, size=MB)]] + [[comp(1)]] * 7, network=RING
+    ),
+    "memory-of-no-rate": lambda: alike(comp(1), memory(2, [1]), memory={**PER_NPU, "remote-mem-bw": 0}),
+    "no-scheduling-policy": lambda: alike(coll(1, size=MB), system={"scheduling-policy": None}),
+    "message-of-a-byte-at-the-start": lambda: Case([[send(1, 1, size=1)], [recv(1, 0, size=1)], [comp(1)], [comp(1)]]),
+    "messages-without-latency": lambda: Case(
+        [
+            [comp(1), send(2, 1, [1], size=1), send(3, 1, [2], size=1)],
+            [recv(1, 0, size=1), recv(2, 0, [1], size=1), comp(3, [2], ns=4)],
+            [comp(1)],
+            [comp(1)],
+        ],
+        network={"latency": [0.0]},
+    ),
+    "group-of-two-zeros": lambda: alike(comp(1), coll(2, [1], size=MB, group="00"), groups={"1": [0, 1]}),
+    "group-zero-in-the-file": lambda: alike(comp(1), groups={"0": [0, 1]}),
+    "involved-dimension-empty": lambda: alike(comp(1), coll(2, [1], size=MB, involved_dim=As("bool_list", []))),
+    "involved-dimension-none": lambda: alike(comp(1), coll(2, [1], size=MB, involved_dim=As("bool_list", [False]))),
+    "group-as-a-number": lambda: alike(
+        comp(1), coll(2, [1], size=MB, pg_name=As("int64_val", 1)), groups={"1": [0, 1, 2, 3]}
+    ),
+    "tag-below-zero": lambda: Case([[comp(1), send(2, 1, [1], tag=-5)], [recv(1, 0, tag=-5)], [comp(1)], [comp(1)]]),
+    "tag-around-the-corner": lambda: Case(
+        [[comp(1), send(2, 1, [1], tag=500_000_007)], [recv(1, 0, tag=7)], [comp(1)], [comp(1)]]
+    ),
+    "invalid-node-in-a-chain": lambda: alike(comp(1), node(2, 0, [1], is_cpu_op=False), comp(3, [2])),
+    "memory-that-is-tracked": lambda: alike(comp(1), coll(2, [1], size=MB), system={"track-local-mem": 1}),
 }

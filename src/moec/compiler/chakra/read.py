@@ -115,7 +115,7 @@ def _nodes(page: Octets, span: NDArray[np.int64], *, metadata: bool) -> tuple[Tr
     else:
         good = np.arange(len(span))
     trace, inner = decode_old(page, span[good], found, schema)
-    return trace, np.union1d(bad, good[inner]), schema
+    return trace, np.sort(np.concatenate((bad, good[inner]))), schema
 
 
 def raw_node(trace: Trace, i: int) -> bytes:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal, assert_never
 
-from moec.backends.astra_sim.configs import ALL_TO_ALL, LOCAL_MEMORY_RATE
-from moec.backends.astra_sim.settings import ENDPOINT_DELAY_NS, AstraSettings
 from moec.backends.fast.astra.refusal import EXIT_NETWORK, Refusal, aborts
 
 Kind = Literal["all_reduce", "all_gather", "reduce_scatter", "all_to_all"]
@@ -91,19 +89,3 @@ class AstraNetwork:
         if self.dimensions[0].topology == "Ring" and self.ranks == 2:
             return aborts("a ring of two ranks would have each link twice")
         return None
-
-
-def of_settings(settings: AstraSettings) -> AstraNetwork:
-    """What moec's own configuration files tell the simulator."""
-    return AstraNetwork(
-        congestion=settings.congestion,
-        dimensions=tuple(Dim(d.wiring, d.size, d.bandwidth, d.latency_ns) for d in settings.dimensions),
-        splits=settings.splits,
-        active=settings.active,
-        endpoint_ns=ENDPOINT_DELAY_NS,
-        local_mem_bw=LOCAL_MEMORY_RATE,
-        all_reduce=settings.all_reduce,
-        all_gather=settings.all_gather,
-        reduce_scatter=settings.reduce_scatter,
-        all_to_all=(ALL_TO_ALL,) * len(settings.dimensions),
-    )

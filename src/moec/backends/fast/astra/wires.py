@@ -14,7 +14,9 @@ Route = Callable[[int, int, Dim], tuple[int, ...]]
 
 
 class Wires(Protocol):
-    """What carries messages."""
+    """What carries messages. `loops`: also those of a rank to itself."""
+
+    loops: bool
 
     def send(self, src: int, dst: int, size: int, call: Call, argument: Any) -> None:
         """Runs `call(argument)` when the message has arrived."""
@@ -23,10 +25,10 @@ class Wires(Protocol):
 class Flights:
     """The unaware network."""
 
-    __slots__ = ("_clock", "_known", "_network")
+    __slots__ = ("_clock", "_known", "_network", "loops")
 
     def __init__(self, network: AstraNetwork, clock: Clock) -> None:
-        self._network, self._clock = network, clock
+        self._network, self._clock, self.loops = network, clock, False
         self._known: dict[tuple[int, int, int], int] = {}
 
     def send(self, src: int, dst: int, size: int, call: Call, argument: Any) -> None:
@@ -46,10 +48,11 @@ class _Message:
 class Links:
     """The aware network: every link carries one message at a time, in the order of arrival, whole hop by whole hop."""
 
-    __slots__ = ("_busy", "_clock", "_dim", "_known", "_route", "_waiting")
+    __slots__ = ("_busy", "_clock", "_dim", "_known", "_route", "_waiting", "loops")
 
     def __init__(self, network: AstraNetwork, clock: Clock, route: Route | None = None) -> None:
         self._dim, self._clock, self._route = network.dimensions[0], clock, route or links_of
+        self.loops = self._dim.topology == "Switch"
         self._busy: set[int] = set()
         self._waiting: dict[int, deque[_Message]] = {}
         self._known: dict[int, tuple[int, int]] = {}

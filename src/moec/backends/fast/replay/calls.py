@@ -77,6 +77,8 @@ class Calls:
             )
         if len(set(members)) < len(members):
             return hangs(f"group {action.group} names a rank twice")
+        if action.involved == () and not action.group:
+            return Refusal("crashes", -11, "`involved_dim` is an empty list")
         if action.involved is not None and not action.group and len(action.involved) < dims:
             return hangs("`involved_dim` has fewer entries than the network has dimensions")
         if not self._setup.system.optimized and dims > 1 and action.kind == "all_reduce":

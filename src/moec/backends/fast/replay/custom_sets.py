@@ -18,7 +18,7 @@ from moec.compiler.chakra.batch import Batch, batch
 from moec.compiler.chakra.trace import RECV, SEND
 
 Ints = NDArray[np.int64]
-_PORTION = 512
+_PORTION = 160
 """Files that are decoded together."""
 _TAGS = 500_000_000
 """Beyond these the simulator starts over with tags."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from moec.backends.fast.astra.clock import Clock
@@ -67,35 +69,80 @@ def _checked(ns: int, now: int) -> int:
     raise Unsure
 
 
-class Ports:
-    """The switch. When a message reaches its target's port is known as it is issued, when it arrives a hop ahead."""
+@dataclass(slots=True, eq=False)
+class Row:
+    """Messages of one callback that wait to be made, from number `at` on: the next begins to leave at `left`, after `last`.
 
-    __slots__ = ("_clock", "_dim", "_known", "_last", "_out", "_passed", "_reached")
+    `waits`: the first one does so for the last of the row before.
+    """
+
+    pairs: Sequence[tuple[int, int]]
+    left: int
+    last: Message | None
+    waits: bool
+    mark: Mark
+    arrived: Arrived
+    at: int = 0
+
+
+class Ports:
+    """The switch. A message is made when the one before it has reached its target's port; it arrives a hop later."""
+
+    __slots__ = ("_clock", "_dim", "_known", "_last", "_out", "_passed", "_reached", "_rows")
 
     def __init__(self, network: AstraNetwork, clock: Clock) -> None:
         self._clock, self._dim = clock, network.dimensions[0]
-        self._out: list[Message | None] = [None] * network.ranks
+        self._rows: list[deque[Row]] = [deque() for _ in range(network.ranks)]
+        self._out = [0] * network.ranks
+        self._last: list[Message | None] = [None] * network.ranks
         self._passed: list[Message | None] = [None] * network.ranks
         self._known: dict[int, tuple[int, int]] = {}
         self._reached: dict[int, list[tuple[Message, Arrived]]] = {}
 
     def send(self, source: int, row: Sequence[tuple[int, int]], mark: Mark, arrived: Arrived) -> None:
-        now, known, last = self._clock.now, self._known, self._out[source]
-        left = now if last is None else last.left + last.hold
-        if left < now or (left == now and last is not None and precedes((LEFT, last), (MARK, mark))):
-            left, last = now, None
-        for target, size in row:
-            times = known.get(size)
-            if times is None:
-                times = known[size] = _checked(serialization_ns(size, self._dim), now), hop_ns(size, self._dim)
-            hold, hop = times
-            last = Message(source, target, hold, hop, left, mark, last)
-            self._clock.at(left + hop, self._reach, (last, arrived))
-            left += hold
-        if row:
-            self._out[source] = last
+        if not row:
+            return
+        now, rows, free, last = self._clock.now, self._rows[source], self._out[source], self._last[source]
+        if rows and free == now:
+            raise Unsure  # whether the last of them has left would be a matter of order
+        waits = free > now or (free == now and last is not None and not precedes((LEFT, last), (MARK, mark)))
+        left = free if waits else now
+        rows.append(Row(row, left, last if waits and not rows else None, waits, mark, arrived))
+        self._out[source] = left + sum(self._times(size)[0] for _, size in row)
+        if len(rows) == 1:
+            self._make(source)
+
+    def _times(self, size: int) -> tuple[int, int]:
+        """For how long a message holds a port, and how long it takes to the other end of a link."""
+        times = self._known.get(size)
+        if times is None:
+            hold = _checked(serialization_ns(size, self._dim), self._clock.now)
+            times = self._known[size] = hold, hop_ns(size, self._dim)
+        return times
+
+    def _make(self, source: int) -> None:
+        """The sender's next message."""
+        rows = self._rows[source]
+        row = rows[0]
+        target, size = row.pairs[row.at]
+        hold, hop = self._times(size)
+        message = Message(source, target, hold, hop, row.left, row.mark, row.last)
+        self._last[source] = row.last = message
+        row.left += hold
+        row.at += 1
+        if row.at == len(row.pairs):
+            rows.popleft()
+            if rows and rows[0].waits:
+                rows[0].last = message
+        reached = message.left + hop
+        if reached > self._clock.now:
+            self._clock.at(reached, self._reach, (message, row.arrived))
+        else:
+            self._reach((message, row.arrived))
 
     def _reach(self, which: tuple[Message, Arrived]) -> None:
+        if self._rows[which[0].source]:
+            self._make(which[0].source)
         if self._clock.alone:
             self._enter(*which)
             return

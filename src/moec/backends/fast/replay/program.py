@@ -146,7 +146,10 @@ def _edges(trace: Trace, row: NDArray[np.int64]) -> NDArray[np.int64]:
         missing = int(trace.deps[np.flatnonzero(trace.parents < 0)[0]])
         raise Stopped(aborts(f"`Node {missing} in data_dep graph, but not found in index, file might be corrupted`"))
     pairs = place[trace.parents].astype(np.int64) * max(len(row), 1) + place[trace.owners]
-    return np.stack(np.divmod(np.unique(pairs), max(len(row), 1)))
+    pairs.sort()
+    first = np.ones(len(pairs), dtype=bool)
+    first[1:] = pairs[1:] != pairs[:-1]
+    return np.stack(np.divmod(pairs[first], max(len(row), 1)))
 
 
 def _actions(trace: Trace, row: NDArray[np.int64], system: System) -> list[Action]:
@@ -177,7 +180,8 @@ def _kernels(trace: Trace, rows: NDArray[np.int64], system: System) -> list[Acti
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         rate = np.minimum(system.local_rate * (operations / size), system.peak)
         times = operations / rate * 1e9
-    sound = there & (size > 0) & np.isfinite(times) & (times < 2**63)
+    times[times >= 2**64] = 0  # what the simulator's conversion to a whole number makes of them
+    sound = there & (size > 0) & (times < 2**63)
     whole = np.where(sound, times, 0).astype(np.int64).tolist()
     actions: list[Action] = [Lasts(ns, True) for ns in whole]
     for i in np.flatnonzero(~sound).tolist():
@@ -186,7 +190,9 @@ def _kernels(trace: Trace, rows: NDArray[np.int64], system: System) -> list[Acti
         elif size[i] == 0:
             actions[i] = Skips()
         else:
-            actions[i] = Ends(hangs("a kernel of no operations, or one on a device of no rate, never ends"))
+            actions[i] = Ends(
+                hangs("a kernel of no operations lasts 2^63 ns, after which times are rounded and events are lost")
+            )
     return actions
 
 
