@@ -27,7 +27,7 @@ def validate(
         list[str] | None,
         typer.Option("--band", metavar="NAME=PERCENT", help="Another limit for a verdict.", show_default=False),
     ] = None,
-    backend: BackendName = "fast",
+    backend: BackendName = None,
     overrides: Set = None,
     seed: Seed = None,
     experiment: Name = None,

@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from heapq import heappop, heappush
 
 import numpy as np
 
-from moec.compiler.batch import Load
 from moec.serving.agenda import END, START
-from moec.serving.host import Course
 from moec.serving.instance import Floor
+from moec.serving.leap import Leap
 from moec.serving.loads import LEAP, LoadSums
 from moec.serving.records import NEVER
-from moec.serving.results import Ints
 from moec.serving.scheduler import GONE, Chunk, Rank
 
 FIRST_GUESS = 16
 """Steps of a leap towards an arrival while no iteration has been timed yet."""
-
-
-@dataclass(slots=True)
-class Leap:
-    """Iterations under way: `steps` of the timed ones will run; `arrivals`: requests that came meanwhile, in vain."""
-
-    clock: Course
-    load: Load
-    device: Ints
-    steps: int
-    chunks: list[tuple[int, Chunk]]
-    decodes: int
-    waiting: int
-    arrivals: list[int]
 
 
 class Lockstep:
@@ -195,33 +178,10 @@ class Lockstep:
         if leap is None:
             return
         self.leap = None
-        self._record(leap)
+        self.used = leap.write_down(self.floor, self.index, self.step, self.tail, self.needs, self.used)
         self.step += leap.steps
         self.tail, self.host = int(leap.clock.ends[leap.steps - 1]), leap.clock.host(leap.steps)
         self.chunks = leap.chunks
-
-    def _record(self, leap: Leap) -> None:
-        steps, block = leap.steps, self.floor.limits.block
-        ends, device, scheduled = leap.clock.ends[:steps], leap.device[:steps], leap.clock.scheduled[:steps]
-        start = np.maximum(scheduled, np.concatenate(([self.tail], ends[:-1])))
-        if self.floor.watch is not None:
-            self.floor.watch(self.index, start, leap.load)
-        prompt = sum(chunk.new for _, chunk in leap.chunks)
-        sequences = leap.decodes + len(leap.chunks)
-        if steps == 1:
-            self.used += self.needs[self.step % block]
-            self.floor.iterations.add(
-                self.index, int(start[0]), int(ends[0]), int(device[0]), prompt, leap.decodes, sequences, leap.waiting,
-                self.used,
-            )  # fmt: skip
-            return
-        waiting = leap.waiting + np.searchsorted(np.array(leap.arrivals, dtype=np.int64), scheduled, side="right")
-        turn = (self.step + np.arange(steps)) % block
-        used = self.used + np.array(self.needs, dtype=np.int64)[turn].cumsum()
-        self.used = int(used[-1])
-        self.floor.iterations.extend(
-            steps, self.index, start, ends, device, prompt, leap.decodes, sequences, waiting, used
-        )
 
     def _advance(self) -> None:
         """What the scheduler knows of the steps before `step` without their tokens: who goes on decoding, and who not."""

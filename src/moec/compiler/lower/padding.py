@@ -33,6 +33,14 @@ def captured(largest: int) -> Array:
     return np.array([size for size in sizes if size <= largest], dtype=np.int64)
 
 
+@cache
+def filling(largest: int) -> Array:
+    """Tokens that fill a batch of 0, 1, 2 … tokens up to the next captured size; the last entry is for all beyond it: 0."""
+    sizes = captured(largest)
+    own = np.arange(1, sizes[-1] + 1)
+    return np.array([0, *(sizes[np.searchsorted(sizes, own)] - own), 0], dtype=float)
+
+
 def pad(c: Context, load: Load) -> Load:
     """`load` with the tokens that fill its batches up.
 
@@ -43,11 +51,9 @@ def pad(c: Context, load: Load) -> Load:
     largest = largest_graph(c.experiment.serving)
     if not largest:
         return load
-    sizes, own = captured(largest), load.tokens
-    top = int(sizes[-1])
-    size = np.where(own <= top, sizes[np.searchsorted(sizes, np.minimum(own, top))], own)
-    size = np.where(own > 0, size, 0)
+    table, own = filling(largest), load.tokens
+    fill = table[np.minimum(own, len(table) - 1).astype(np.int64)]
     if c.model.moe is not None and c.layout.dp > 1:
-        fits = (own <= top).all(axis=-1, keepdims=True)
-        size = np.where(fits, size.max(axis=-1, keepdims=True), size)
-    return replace(load, padding=size - own)
+        size, fits = own + fill, (own < len(table) - 1).all(axis=-1, keepdims=True)
+        fill = np.where(fits, size.max(axis=-1, keepdims=True) - own, fill)
+    return replace(load, padding=fill)

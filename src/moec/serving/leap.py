@@ -1,0 +1,56 @@
+"""Iterations that an instance has under way, and how they are written down when they can no longer change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from moec.compiler.batch import Load
+from moec.serving.host import Course
+from moec.serving.instance import Floor
+from moec.serving.results import Ints
+from moec.serving.scheduler import Chunk
+
+
+@dataclass(slots=True)
+class Leap:
+    """Of the timed iterations `steps` will run; `arrivals`: requests that came meanwhile, in vain.
+
+    `chunks` are those of the only step, with their ranks; `decodes` and `waiting`: requests when it was scheduled.
+    """
+
+    clock: Course
+    load: Load
+    device: Ints
+    steps: int
+    chunks: list[tuple[int, Chunk]]
+    decodes: int
+    waiting: int
+    arrivals: list[int]
+
+    def write_down(self, floor: Floor, index: int, first: int, before: int, needs: Sequence[int], used: int) -> int:
+        """Log the iterations of instance `index` from step `first` on; returns how many blocks are in use after them.
+
+        `before`: the end of the one before; `needs`: blocks that decoding takes, by step modulo the block size; `used`:
+        blocks in use before the decoding of the first.
+        """
+        steps, block = self.steps, floor.limits.block
+        ends, device, scheduled = self.clock.ends[:steps], self.device[:steps], self.clock.scheduled[:steps]
+        start = np.maximum(scheduled, np.concatenate(([before], ends[:-1])))
+        if floor.watch is not None:
+            floor.watch(index, start, self.load)
+        prompt = sum(chunk.new for _, chunk in self.chunks)
+        sequences = self.decodes + len(self.chunks)
+        if steps == 1:
+            used += needs[first % block]
+            floor.iterations.add(
+                index, int(start[0]), int(ends[0]), int(device[0]), prompt, self.decodes, sequences, self.waiting, used
+            )
+            return used
+        waiting = self.waiting + np.searchsorted(np.array(self.arrivals, dtype=np.int64), scheduled, side="right")
+        turn = (first + np.arange(steps)) % block
+        after = used + np.array(needs, dtype=np.int64)[turn].cumsum()
+        floor.iterations.extend(steps, index, start, ends, device, prompt, self.decodes, sequences, waiting, after)
+        return int(after[-1])
