@@ -162,10 +162,13 @@ def test_an_interrupted_process_says_so_and_leaves_nothing(tiny):
     command = [sys.executable, "-c", "from moec.cli.main import main; main()", "simulate", "tiny.moe", "-o", "out"]
     many = ["--set", "workload.requests.count=2_000_000", "--set", "workload.arrivals.rate=1 req/s"]
     running = subprocess.Popen([*command, *many], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    with pytest.raises(subprocess.TimeoutExpired):
-        running.wait(timeout=1.2)
-    running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=20)
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            running.wait(timeout=3)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+    finally:
+        running.kill()
 
     assert (running.returncode, out, err) == (130, "", "interrupted: nothing was written\n")
     assert [p.name for p in Path().iterdir()] == ["tiny.moe"]
