@@ -21,7 +21,7 @@ from moec.compiler.lower import lower, program_of
 from moec.compiler.pipeline import prepare
 from moec.dsl.load import load_text
 from moec.report.ops import op_rows
-from support.silicon_tables import mixture_ms, product_ms, reduced_ms
+from support.silicon_tables import mixture_ms, product_ms, products, reduced_ms
 
 SPEC = """moe 1
 use "std/models"
@@ -88,6 +88,16 @@ def test_what_the_measured_mixture_holds_takes_no_time_of_its_own(library, role)
 
     assert costs.estimate(Elementwise(np.array([1e6])), device, role).time_ns.tolist() == [A_TRACE]
     assert costs.estimate(Elementwise(np.array([0.0])), device, role).time_ns.tolist() == [0]
+
+
+def test_what_no_measured_mixture_holds_is_modelled(stand):
+    stand.write("h100_sxm", {("gemm", "vllm", "gemm"): products()})
+    costs, _ = made()
+    device, kernel = experiment().cluster.node.device, Elementwise(np.array([1e6]))
+
+    assert costs.estimate(kernel, device, "moe_sum").time_ns == pytest.approx(
+        Roofline().estimate(kernel, device).time_ns
+    )
 
 
 def test_experts_know_the_experiments_mixture(library):

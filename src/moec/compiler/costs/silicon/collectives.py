@@ -45,7 +45,7 @@ class Collectives:
         if line is None:
             return None
         beyond = np.maximum(buffer / line.points[-1], 1.0)
-        level = np.where(buffer > line.points[-1], EXTRAPOLATED, np.maximum(line.level(buffer), 0))
+        level = np.where(buffer > line.points[-1], EXTRAPOLATED, line.level(buffer))
         level = np.where(buffer < line.points[0], INTERPOLATED, level)
         return line.at(buffer) * beyond, level
 

@@ -17,8 +17,9 @@ from moec.compiler.costs.silicon.package import EXTRA, READ, SHEETS, devices, in
 from moec.compiler.costs.silicon.products import Products
 from moec.compiler.kernels import Array, Attention, Elementwise, ExpertFfn, Gemm, Kernel
 from moec.compiler.layout import layout_of
+from moec.compiler.parameters import weight_dtype
 from moec.dsl.diagnostics import Diagnostic
-from moec.dsl.schema import Compute, Device, Experiment, Gqa, Mla, Moe, SiliconCosts
+from moec.dsl.schema import Compute, Device, Experiment, Gqa, Mla, Model, Moe, SiliconCosts
 
 INSIDE_EXPERTS = ("top_k", "moe_sum")
 """Ops whose time is part of the measured mixture: choosing experts, and the weighted sum of what they return."""
@@ -38,9 +39,10 @@ class Silicon:
         self._products = Products(library, device)
         self._attentions = Attentions(library, device, attention.window if isinstance(attention, Gqa) else None)
         self._latents = Latents(library, device, attention) if isinstance(attention, Mla) else None
-        self._mixtures = None
+        self._mixtures, self._sums_inside = None, False
         if model.moe is not None:
             self._mixtures = Mixtures(library, device, _shape(experiment, model.moe, layout.ep))
+            self._sums_inside = self._mixtures.time(_one_row(model, model.moe, layout.expert_tp)) is not None
 
     def estimate(self, kernel: Kernel, device: Device, role: str = "") -> Estimate:
         """See `CostModel`. Evidence per time; what no table answers is the roofline's."""
@@ -67,7 +69,8 @@ class Silicon:
                     return self._latents.time(kernel, role)
                 return self._attentions.time(kernel, role == "window_attention")
             case Elementwise():
-                return _within_another(np.asarray(kernel.traffic)) if role in INSIDE_EXPERTS else None
+                inside = self._sums_inside and role in INSIDE_EXPERTS
+                return _within_another(np.asarray(kernel.traffic)) if inside else None
             case _:
                 assert_never(kernel)
 
@@ -90,6 +93,12 @@ def _shape(experiment: Experiment, moe: Moe, ep: int) -> Shape:
     options = experiment.costs
     assert isinstance(options, SiliconCosts)
     return Shape(moe.experts, moe.top_k, ep, options.mxfp4 == "w4a8", options.tokens == "power_law")
+
+
+def _one_row(model: Model, moe: Moe, expert_tp: int) -> ExpertFfn:
+    """The least that a rank's experts do: whether it has a time says whether these experts were measured."""
+    one, weights = np.ones(1), weight_dtype(model, "routed_experts")
+    return ExpertFfn(one, one, model.hidden, moe.intermediate // expert_tp, moe.gated, weights, model.dtype.activations)
 
 
 def make(experiment: Experiment) -> tuple[Silicon | Roofline | None, list[Diagnostic]]:
