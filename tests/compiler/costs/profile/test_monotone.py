@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.interpolate import PchipInterpolator
 
 from moec.compiler.costs.profile.monotone import between
 
 POINTS = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
-times = st.lists(st.floats(1, 1e7), min_size=6, max_size=6).map(np.array)
+times = st.lists(st.integers(0, 10**10), min_size=6, max_size=6).map(lambda x: np.array(x) / 1e6)
+"""Up to ten thousand, in millionths: the reciprocal of a slope that no clock can tell from 0 overflows."""
 
 
-@settings(deadline=None)
 @given(times)
 def test_it_is_what_scipy_calls_pchip(y: np.ndarray) -> None:
     at = np.linspace(1, 32, 125)
@@ -22,7 +22,6 @@ def test_it_is_what_scipy_calls_pchip(y: np.ndarray) -> None:
     )
 
 
-@settings(deadline=None)
 @given(times)
 def test_it_stays_between_its_points(y: np.ndarray) -> None:
     at = np.linspace(1, 32, 125)
