@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -97,6 +97,8 @@ def report_of(
     loads, spread = exchange_loads(single.pairs, members, net, single.relay)
     whole = float(time[repeat, subset])
     links = _links(loads, int(subset), spread, net, whole, most)
+    if isinstance(single.pairs, Outer) and float(np.max(single.pairs.straggle)) > 1:
+        links = tuple(_unnamed(link, "send" if single.pairs.reverse else "receive") for link in links)
     busiest = max((link.time_us for link in links), default=0.0)
     pairs, moved = _pairs(single.pairs, int(subset), members, most)
     way = "direct" if work.relay is None else "two-phase"
@@ -150,6 +152,13 @@ def _links(
             name, took = name_of(load, subset, int(link), spread, net), size * load.cost
             found.append(LinkLoad(load.kind, name, load.way, size, took / 1e3, took / whole, alike))
     return tuple(sorted(found, key=lambda link: -link.time_us))
+
+
+def _unnamed(link: LinkLoad, hot: str) -> LinkLoad:
+    """Expected routing knows how busy the busiest of like ranks is, not which one it is."""
+    if link.way != hot or link.alike == 1 or " of rank " not in link.name:
+        return link
+    return replace(link, name=f"{link.kind} of the busiest of {link.alike} ranks", alike=1)
 
 
 def _pairs(pairs: Dense | Outer, subset: int, members: Array, most: int) -> tuple[tuple[PairLoad, ...], float]:
