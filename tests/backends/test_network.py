@@ -316,3 +316,34 @@ def test_the_short_way_for_even_exchanges_gives_the_same(
         relay = Relay(entering, pairs.reverse)
     spelled = replace(pairs, share=pairs.share.copy())
     assert alltoall_ns(pairs, group, net, relay) == pytest.approx(alltoall_ns(spelled, group, net, relay), rel=1e-12)
+
+
+@given(
+    st.integers(0, 2**32 - 1), st.booleans(), st.sampled_from(sorted(WIRINGS)), st.sampled_from(sorted(NETWORKS)),
+    st.sampled_from([16, 32]),
+)  # fmt: skip
+def test_relayed_vectors_and_matrices_agree_and_beat_no_port(
+    seed: int, reverse: bool, wiring: str, network: str, size: int
+) -> None:
+    rng, net = np.random.default_rng(seed), replace(WIRINGS[wiring], **NETWORKS[network])
+    nodes = size // 8
+    sent, share, into = rng.random((1, 1, size)) * 1e6, rng.random((1, 1, size)), rng.random((1, 1, nodes))
+    one = np.ones(1)
+    relay = Relay(Outer(sent, into, one, reverse), reverse)
+    pairs = Outer(sent, share, one, reverse)
+    entering = sent[..., :, None] * into[..., None, :]
+    got = alltoall_ns(pairs, members(size), net, relay)
+    assert got == pytest.approx(
+        alltoall_ns(matrix(pairs), members(size), net, Relay(Dense(entering), reverse)), rel=1e-9
+    )
+    away = entering[0, 0] * (np.arange(size)[:, None] // 8 != np.arange(nodes))
+    rail = np.arange(size) % 8
+    into_peer = np.array([[away[rail == r, n].sum() for r in range(8)] for n in range(nodes)])
+    assert got[0, 0] >= max(away.sum(1).max(), into_peer.max()) / 40 * (1 - 1e-9)
+    straight = matrix(pairs).bytes[0, 0]
+    ends = straight.sum(0) if not reverse else straight.sum(1)
+    same_rail = np.array(
+        [straight[rail == r, d].sum() if not reverse else straight[d, rail == r].sum() for d, r in enumerate(rail)]
+    )
+    inside = 300 * (4 if wiring == "mesh" else 1)
+    assert got[0, 0] >= (ends - same_rail).max() / inside * (1 - 1e-9), "what is not on its rail comes over the fabric"
