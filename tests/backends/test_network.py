@@ -16,12 +16,14 @@ from moec.backends.fast.network import (
     TwoTier,
     alltoall_ns,
     collective_ns,
+    exchange_loads,
     network_of_cluster,
     sendrecv_ns,
     transfer_ns,
 )
 from moec.compiler.graph import Dense, Outer, Relay
 from moec.dsl.schema import Cluster, Compute, Device, Fabric, Link, Network, Node
+from support.walked import walked
 
 NVLINK = Tier(300.0, 900.0, 4500.0)
 NIC = Tier(40.0, 2500.0, 8000.0)
@@ -347,3 +349,21 @@ def test_relayed_vectors_and_matrices_agree_and_beat_no_port(
     )
     inside = 300 * (4 if wiring == "mesh" else 1)
     assert got[0, 0] >= (ends - same_rail).max() / inside * (1 - 1e-9), "what is not on its rail comes over the fabric"
+
+
+@pytest.mark.parametrize("wiring", WIRINGS)
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("relayed", [None, False, True], ids=["direct", "two_phase", "and back"])
+def test_loads_are_those_of_messages_walked_link_by_link(wiring: str, network: str, relayed: bool | None) -> None:
+    size, rng = 32, np.random.default_rng(5)
+    net = replace(WIRINGS[wiring], per_node=4, grid=(2, 2), **NETWORKS[network])
+    matrix = rng.random((size, size)) * (rng.random((size, size)) < 0.5) * 1e6
+    entering = rng.random((size, 8)) * 1e6
+    relay = None if relayed is None else Relay(Dense(entering[None, None]), relayed)
+    loads, _ = exchange_loads(Dense(matrix[None, None]), members(size), net, relay)
+    plain = walked(matrix, net, None if relayed is None else entering, back=bool(relayed))
+    assert {(load.kind, load.way) for load in loads} >= set(plain)
+    for load in loads:
+        found = np.sort(load.bytes[0, 0][load.bytes[0, 0] > 1e-6])
+        expected = np.sort([x for x in plain[load.kind, load.way].values() if x > 1e-6])
+        assert found == pytest.approx(expected, rel=1e-9), (load.kind, load.way)
