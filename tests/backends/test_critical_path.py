@@ -12,7 +12,7 @@ from moec.backends.critical_path import critical_path, path_shares
 from moec.backends.fast.backend import FastBackend
 from moec.backends.moments import timeline
 from moec.compiler.lower import lower
-from moec.dsl.schema import Routing, Zipf
+from moec.dsl.schema import AstraSystem, FastOptions, Routing, Zipf
 from support.cases import MODELS, experiment, program, random_batch
 
 PLANS = [
@@ -104,3 +104,14 @@ def test_a_kernel_beside_exchanges_loses_its_share_of_the_time_they_last(plan, m
             assert took == pytest.approx(expected, abs=1 + sum(b > 0 for b in beside))
             slowed += sum(beside) > 0
     assert slowed > 10
+
+
+def test_members_that_start_when_they_like_wait_for_nobody():
+    e = replace(experiment(MODELS["mixture"], dp=4), backend=FastOptions(network=AstraSystem()))
+    graph = lower(program(e), random_batch(np.random.default_rng(3), 4))
+    timing = FastBackend.of(e).run(graph)
+    path = critical_path(graph, timing)
+    assert path[0].start_ns == 0
+    assert path[-1].end_ns == timing.makespan_ns
+    assert all(a.end_ns == b.start_ns for a, b in pairwise(path))
+    assert all(x.waits_for in (None, x.rank) for x in timeline(graph, timing))

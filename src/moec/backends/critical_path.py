@@ -93,10 +93,8 @@ def _last(moments: Moments, makespan: int) -> Place | None:
 def _step(moments: Moments, place: Place, last: int, start: int, end: int, makespan: int) -> PathStep:
     block = moments.graph.blocks[place.block]
     op = block.ops[place.op]
-    ready = moments.of_op(place.block, place.op, place.repeat)[0]
-    idle = 0
-    if last != place.rank or op.stream == "comm":
-        idle = max(0, start - int(ready[_members(moments, place)].min()))
+    ready, starts, _ = (x[_members(moments, place)] for x in moments.of_op(place.block, place.op, place.repeat))
+    idle = int((starts - ready).max())
     share = (end - start) / makespan
     return PathStep(op.name, op.stream, block.name, place.repeat, last + block.first_rank, start, end, share, idle)
 

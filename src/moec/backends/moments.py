@@ -54,18 +54,18 @@ class Moments:
         return timed.ready_ns[seen] + later, timed.start_ns[seen] + later, timed.end_ns[seen] + later
 
     def last_of(self, block: int, op: int, repeat: int, rank: int) -> int:
-        """Of the members of `rank`'s exchange the one that was ready last; `rank` itself where it is none.
+        """Whom `rank` waited for: of the members of its exchange the one that was ready last.
 
-        Ranks are relative to the block's first.
+        `rank` itself where it did not wait: it was the last, the op is no exchange, or (as ASTRA-sim has it) members of
+        an exchange start when they like. Ranks are relative to the block's first.
         """
         work = self.graph.blocks[block].ops[op].work
         if not isinstance(work, Collective | AllToAll):
             return rank
         members = self.graph.groups[work.group]
         subset = members[(members == rank).any(axis=-1)][0]
-        ready = self.of_op(block, op, repeat)[0][subset]
-        own = ready[subset == rank][0]
-        return rank if own == ready.max() else int(subset[ready.argmax()])
+        ready, start, _ = self.of_op(block, op, repeat)
+        return rank if ready[rank] == start[rank] else int(subset[ready[subset].argmax()])
 
 
 def timeline(graph: Graph, timing: Timing, ranks: Iterable[int] | None = None) -> Iterator[Event]:
