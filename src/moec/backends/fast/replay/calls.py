@@ -5,10 +5,10 @@ from __future__ import annotations
 from moec.backends.fast.astra.network import Kind
 from moec.backends.fast.astra.plan import Plan, plan_of
 from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts, hangs
+from moec.backends.fast.replay.action import Gathers
 from moec.backends.fast.replay.custom import Score
 from moec.backends.fast.replay.custom_sets import CustomSets, Exchange
 from moec.backends.fast.replay.npu import Npu
-from moec.backends.fast.replay.program import Gathers
 from moec.backends.fast.replay.setup import Setup
 from moec.backends.fast.replay.system import key_of
 

@@ -10,14 +10,14 @@ from moec.backends.fast.astra.post import Post
 from moec.backends.fast.astra.refusal import Stopped, aborts
 from moec.backends.fast.astra.rings import Track, new_track
 from moec.backends.fast.astra.wires import wires_of
+from moec.backends.fast.replay.action import Gathers, Receives, Sends
+from moec.backends.fast.replay.action import Stores as Access
 from moec.backends.fast.replay.calls import Calls
 from moec.backends.fast.replay.crossing import Crossing
 from moec.backends.fast.replay.lineage import MARK, Mark
 from moec.backends.fast.replay.npu import Npu
 from moec.backends.fast.replay.occupancy import Occupancy, Unsure
 from moec.backends.fast.replay.ports import paths_of
-from moec.backends.fast.replay.program import Gathers, Receives, Sends
-from moec.backends.fast.replay.program import Stores as Access
 from moec.backends.fast.replay.round import Round
 from moec.backends.fast.replay.setup import Setup
 from moec.backends.fast.replay.spread import Spread, is_spread

@@ -9,11 +9,11 @@ from moec.backends.fast.astra.post import Post
 from moec.backends.fast.astra.rank import Rank
 from moec.backends.fast.astra.refusal import Stopped, aborts
 from moec.backends.fast.astra.wires import wires_of
+from moec.backends.fast.replay.action import Gathers, Receives, Sends
+from moec.backends.fast.replay.action import Stores as Access
 from moec.backends.fast.replay.calls import Calls
 from moec.backends.fast.replay.custom import Custom
 from moec.backends.fast.replay.npu import Npu
-from moec.backends.fast.replay.program import Gathers, Receives, Sends
-from moec.backends.fast.replay.program import Stores as Access
 from moec.backends.fast.replay.setup import Setup
 from moec.backends.fast.replay.store import Stores
 

@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 from typing import Protocol
 
 from moec.backends.fast.astra.refusal import Stopped, aborts, hangs
-from moec.backends.fast.replay.program import (
+from moec.backends.fast.replay.action import (
     COMM,
     CPU,
     FREE,
@@ -15,13 +15,13 @@ from moec.backends.fast.replay.program import (
     Ends,
     Gathers,
     Lasts,
-    Program,
     Receives,
     Sends,
     Skips,
     Stores,
     Throws,
 )
+from moec.backends.fast.replay.program import Program
 
 LOST_STATISTICS = "Only GPU and COMM types are supported for overlap extraction"
 _SLOTS = (CPU, GPU, COMM)

@@ -5,13 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moec.backends.fast.astra.network import Kind
 from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts, hangs
+from moec.backends.fast.replay.action import (
+    COMM,
+    CPU,
+    FREE,
+    GPU,
+    Action,
+    Ends,
+    Gathers,
+    Lasts,
+    Receives,
+    Sends,
+    Skips,
+    Stores,
+    Throws,
+)
 from moec.backends.fast.replay.system import System
 from moec.compiler.chakra.trace import (
     BOOL_LIST,
@@ -26,69 +40,6 @@ from moec.compiler.chakra.trace import (
     STRING,
     Trace,
 )
-
-CPU, GPU, COMM, FREE = range(4)
-"""What a node occupies while it runs (HardwareResource.cc): one CPU, one GPU, one communication slot; a receive nothing."""
-
-
-class Lasts(NamedTuple):
-    """A node that takes `ns`, whatever else happens. `kernel`: counts as GPU time."""
-
-    ns: int
-    kernel: bool
-
-
-class Skips(NamedTuple):
-    """A node that is over at once and tells nobody: what it frees waits for the rank's next event."""
-
-
-class Stores(NamedTuple):
-    """An access to remote memory."""
-
-    size: int
-
-
-class Gathers(NamedTuple):
-    """A collective. `group`: number of the communicator, 0 for all ranks; `involved`: dimensions (None: the default)."""
-
-    kind: Kind
-    size: int
-    group: int
-    involved: tuple[bool, ...] | None
-    node: int
-
-
-class Sends(NamedTuple):
-    """A message to `peer`; `own`: what the node says of its sender, −1 for nothing."""
-
-    tag: int
-    peer: int
-    size: int
-    own: int
-
-
-class Receives(NamedTuple):
-    """A message from `peer`."""
-
-    tag: int
-    peer: int
-    size: int
-    own: int
-
-
-class Throws(NamedTuple):
-    """A node at which the simulator throws: in an event of its own the rank is lost, elsewhere the process ends."""
-
-    reason: str
-
-
-class Ends(NamedTuple):
-    """A node that ends the process."""
-
-    refusal: Refusal
-
-
-Action = Lasts | Skips | Stores | Gathers | Sends | Receives | Throws | Ends
 
 _KINDS: Mapping[int, Kind] = {0: "all_reduce", 2: "all_gather", 6: "all_to_all", 7: "reduce_scatter"}
 _BROADCAST = 5

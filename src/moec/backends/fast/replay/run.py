@@ -8,11 +8,11 @@ import numpy as np
 
 from moec.backends.fast.astra.network import Congestion
 from moec.backends.fast.astra.refusal import Refusal, Stopped, hangs
+from moec.backends.fast.replay.action import Gathers, Receives, Sends, Stores
 from moec.backends.fast.replay.coarse import CoarseMachine
 from moec.backends.fast.replay.machine import EventMachine
 from moec.backends.fast.replay.npu import LOST_STATISTICS, Npu
 from moec.backends.fast.replay.occupancy import Unsure
-from moec.backends.fast.replay.program import Gathers, Receives, Sends, Stores
 from moec.backends.fast.replay.setup import Files, Options, Setup, setup_of
 from moec.backends.fast.replay.solo import SoloMachine
 from moec.backends.fast.replay.system import KINDS

@@ -5,11 +5,11 @@ from __future__ import annotations
 from moec.backends.fast.astra.clock import Clock, Desk
 from moec.backends.fast.astra.ends import together_ns
 from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts
+from moec.backends.fast.replay.action import Gathers, Receives, Sends
+from moec.backends.fast.replay.action import Stores as Access
 from moec.backends.fast.replay.calls import Calls
 from moec.backends.fast.replay.npu import Npu
 from moec.backends.fast.replay.occupancy import Unsure
-from moec.backends.fast.replay.program import Gathers, Receives, Sends
-from moec.backends.fast.replay.program import Stores as Access
 from moec.backends.fast.replay.setup import Setup
 from moec.backends.fast.replay.store import Stores
 
