@@ -114,7 +114,7 @@ def test_a_warning_says_what_was_passed_by_how_much_and_how_often() -> None:
     assert (warning.code, warning.severity) == ("M451", "warning")
     assert warning.title == (
         "times were extrapolated: tokens up to 5,000, measured up to 2,048 (`a`, `b`: 14 of 104 kernels); "
-        "experts down to 2, measured down to 8 (`c`: 1 of 6 kernels); between counts that were not measured together (`d`)"
+        "experts down to 2, measured down to 8 (`c`: 1 of 6 kernels); beside what was measured (`d`)"
     )
     assert extrapolations({"e": evidence["e"]}, None) == []
 

@@ -162,7 +162,7 @@ def extrapolations(evidence: Mapping[str, OpEvidence], span: Span | None) -> lis
         if e.counts.get(LEVELS[EXTRAPOLATED]) and not e.beyond:
             corners.append(op)
     parts = [_excess(found, evidence) for found in passed.values()]
-    parts += [f"between counts that were not measured together ({_listed(corners)})"] * bool(corners)
+    parts += [f"beside what was measured ({_listed(corners)})"] * bool(corners)
     if not parts:
         return []
     title = f"times were extrapolated: {'; '.join(parts)}"
