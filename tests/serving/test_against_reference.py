@@ -124,3 +124,17 @@ def test_a_saturated_cache_is_the_reference(pp: int, runs: int) -> None:
     assert sum(any(r.preemptions for r in requests) for requests in served) > runs / 2
     assert sum(any(r.preemptions > 1 for r in requests) for requests in served) > runs / 5
     assert sum(any(r.cached for r in requests) for requests in served) > runs / 3
+
+
+def test_a_request_that_comes_back_alike_leaves_the_window_once() -> None:
+    """Preempted in the step in which it is admitted again, alone on its rank, a request decodes on as if nothing had been."""
+    rules = Rules(
+        instances=2, dp=2, pp=1, max_sequences=2, max_batched_tokens=4, chunked=False, block=7, kv_blocks=5, caching=True,
+        window=30, dummy=True, round_robin=False, concurrency=None, step_ns=0, sequence_ns=0.0, asynchronous=True,
+        gap_ns=0, admission_ns=0,
+    )  # fmt: skip
+    arrivals = ((0, 2, 0), (0, 1, 0), (0, 2, 15), (100, 1, 0), (100, 1, 0), (150, 1, 0), (150, 1, 0), (150, 3, 29))
+    ids = (0, 0, 0, 7, 7, 0, 7, 0)
+    requests = tuple((*arrival, (i,)) for arrival, i in zip(arrivals, ids, strict=True))
+
+    assert_equal(Case(rules, requests, tokens_per_id=7))

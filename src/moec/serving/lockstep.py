@@ -147,7 +147,7 @@ class Lockstep:
         while self.last_step[self.finishing[0][3]] != self.finishing[0][0]:
             heappop(self.finishing)
         last = min(self.finishing[0][0], min(self.shortage) - 1, step + LEAP - 1)
-        while self.crossing and self.key[self.crossing[0][2]] != self.crossing[0][3]:
+        while self.crossing and not self._crosses(self.crossing[0]):
             heappop(self.crossing)
         if self.crossing:
             last = min(last, self.crossing[0][0])
@@ -193,10 +193,10 @@ class Lockstep:
                 self.ending.append((step, r, request))
                 touched.add(r)
         while self.crossing and self.crossing[0][0] <= last:
-            _, r, request, key = heappop(self.crossing)
-            if self.key[request] == key:
-                self.ranks[r].outgrow(request)
-                touched.add(r)
+            entry = heappop(self.crossing)
+            if self._crosses(entry):
+                self.ranks[entry[1]].outgrow(entry[2])
+                touched.add(entry[1])
         chunks, self.chunks = self.chunks, []
         for r, chunk in chunks:
             if chunk.last:
@@ -225,7 +225,12 @@ class Lockstep:
         heappush(self.finishing, (last, r, rank.order[request], request))
         cross = rank.join(request, step + 1)
         if self.floor.limits.window < GONE and cross >= 0:
-            heappush(self.crossing, (cross, r, request, self.key[request]))
+            heappush(self.crossing, (cross, r, request, rank.order[request]))
+
+    def _crosses(self, entry: tuple[int, int, int, int]) -> bool:
+        """Whether an entry of `crossing` is of the request's present stay: one that was preempted may come back alike."""
+        _, _, request, order = entry
+        return self.order[request] == order and self.key[request] != GONE
 
     def _release(self, now: int) -> int:
         """Requests leave with their last token: how many."""
