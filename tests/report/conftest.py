@@ -40,6 +40,8 @@ def small_results() -> Results:
         running=ints(2, 1),
         waiting=ints(1, 0),
         kv_blocks_used=ints(20, 7),
+        swapped_out_bytes=ints(0, 0),
+        swapped_in_bytes=ints(0, 0),
     )
     gaps = TokenGaps(gap_ns=ints(20 * MS, 40 * MS), count=ints(1, 1))
     return Results(requests, iterations, gaps, kv_blocks=50, preemptions=1, wall_s=0.25, backend="fast", seed=0)

@@ -16,6 +16,7 @@ from moec.dsl.schema import (
     ClosedLoop,
     Experiment,
     Gqa,
+    Host,
     KvCache,
     LeastLoaded,
     Lengths,
@@ -33,7 +34,12 @@ from serving.reference_cache import Request
 from support.cases import DENSE, MIXTURE, experiment
 
 FIELDS = ("chunks", "chunk_tokens", "pairs", "chunk_kv", "decodes", "decode_kv", "decode_max", "pairs_window",
-          "chunk_kv_window", "decode_kv_window")  # fmt: skip
+          "chunk_kv_window", "decode_kv_window", "swapped_out", "swapped_in", "swapped_out_window",
+          "swapped_in_window")  # fmt: skip
+
+
+TOKEN_BYTES = 2 * 8 * 64 * 2
+"""Keys and values of one token in one layer: 8 heads of 64 dimensions, two bytes each."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +82,16 @@ def experiment_of(case: Case) -> Experiment:
     rules = case.rules
     model = MIXTURE if rules.dummy else DENSE
     assert isinstance(model.attention, Gqa)
-    model = replace(model, attention=replace(model.attention, window=rules.window))
+    mixed = rules.window is not None and rules.pp == 1
+    model = replace(model, attention=replace(model.attention, window=rules.window, full_every=2 if mixed else 0))
     serving = Serving(
         Scheduler(rules.max_sequences, rules.max_batched_tokens, rules.chunked),
-        KvCache(blocks=rules.kv_blocks, block=rules.block, prefix_caching=rules.caching),
+        KvCache(
+            blocks=rules.kv_blocks,
+            block=rules.block,
+            prefix_caching=rules.caching,
+            preemption="recompute" if rules.host_blocks == 0 else "swap",
+        ),
         RoundRobinRouter() if rules.round_robin else LeastLoaded(),
         Overhead(
             rules.step_ns / 1e9,
@@ -92,7 +104,16 @@ def experiment_of(case: Case) -> Experiment:
     )
     arrivals = ClosedLoop(rules.concurrency) if rules.concurrency else Burst()
     workload = Workload(Lengths(1, 1, len(case.requests)), arrivals)
-    return replace(experiment(model, dp=rules.dp, pp=rules.pp), serving=serving, workload=workload)
+    e = replace(experiment(model, dp=rules.dp, pp=rules.pp), serving=serving, workload=workload)
+    return replace(e, cluster=replace(e.cluster, node=replace(e.cluster.node, host=host_of(case, model.layers))))
+
+
+def host_of(case: Case, layers: int) -> Host | None:
+    """A host with room for the case's blocks and half of one more, for each of the node's devices."""
+    rules = case.rules
+    if rules.host_blocks is None:
+        return None
+    return Host((rules.host_blocks + 0.5) * rules.block * -(-layers // rules.pp) * TOKEN_BYTES * 4, 1e9)
 
 
 def stream_of(case: Case) -> RequestStream:
@@ -112,7 +133,7 @@ def simulated(case: Case) -> tuple[Results, Loads]:
     def watch(instance: int, start_ns: np.ndarray, load: Load) -> None:
         rows = [np.broadcast_to(getattr(load, name), (len(load.decode_kv), case.rules.dp)) for name in FIELDS]
         for step, start in enumerate(start_ns.tolist()):
-            loads[instance, start] = Load(*(row[step] for row in rows))
+            loads[instance, start] = Load(**{name: row[step] for name, row in zip(FIELDS, rows, strict=True)})
 
     results, problems = serve(
         e, stream_of(case), FakeTimer(case), kv_blocks=case.rules.kv_blocks, layout=layout_of(e), backend="fake",
@@ -132,7 +153,10 @@ def expected(case: Case) -> tuple[list[Request], list[tuple[int, ...]], Counter[
             for t in range(prompt)
         ]
         requests.append(Request(i, 0 if case.rules.concurrency else arrival, list(tokens), prompt, output))
-    return requests, *run(case.rules, requests, FakeTimer(case).step)
+    layers = (MIXTURE if case.rules.dummy else DENSE).layers
+    windowed = layers // 2 if case.rules.window is not None and case.rules.pp == 1 else 0
+    rules = replace(case.rules, full_bytes=(layers - windowed) * TOKEN_BYTES, window_bytes=windowed * TOKEN_BYTES)
+    return requests, *run(rules, requests, FakeTimer(case).step)
 
 
 def assert_equal(case: Case) -> list[Request]:
@@ -149,7 +173,7 @@ def assert_equal(case: Case) -> list[Request]:
     ]
     t = results.iterations
     columns = (t.instance, t.start_ns, t.end_ns, t.device_ns, t.prefill_tokens, t.decode_tokens, t.running, t.waiting,
-               t.kv_blocks_used)  # fmt: skip
+               t.kv_blocks_used, t.swapped_out_bytes, t.swapped_in_bytes)  # fmt: skip
     assert [tuple(map(int, row)) for row in zip(*columns, strict=True)] == iterations
     assert dict(zip(results.gaps.gap_ns.tolist(), results.gaps.count.tolist(), strict=True)) == dict(
         sorted(gaps.items())
@@ -157,4 +181,5 @@ def assert_equal(case: Case) -> list[Request]:
     assert given.keys() == loads.keys()
     assert all(np.array_equal(getattr(given[key], name), getattr(loads[key], name)) for key in loads for name in FIELDS)
     assert results.preemptions == sum(r.preemptions for r in requests)
+    assert (results.swapped or 0) == sum(r.swaps for r in requests)
     return requests

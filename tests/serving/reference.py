@@ -3,14 +3,15 @@
 Read from vLLM 0.19.0: `v1/core/sched/scheduler.py` (`schedule`, `_update_after_schedule`, `update_from_output`),
 `v1/core/kv_cache_manager.py` (`can_fit_full_sequence`, `allocate_slots`), `v1/core/single_type_kv_cache_manager.py`,
 `v1/core/block_pool.py`, `v1/core/sched/async_scheduler.py`, `v1/engine/core.py` (`step_with_batch_queue`,
-`DPEngineCoreProc`) and `v1/engine/core_client.py` (`DPLBAsyncMPClient`). docs/serving.md says where moec departs from it; those places are marked *moec* here.
+`DPEngineCoreProc`) and `v1/engine/core_client.py` (`DPLBAsyncMPClient`). Swapping, which it lacks, is read from vLLM 0.6.3:
+`core/scheduler.py` (`_schedule_swapped`, `_preempt_by_swap`) and `worker/worker.py` (`execute_worker`). docs/serving.md says where moec departs from it; those places are marked *moec* here.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,6 +44,9 @@ class Rules:
     asynchronous: bool = False
     gap_ns: int = 0
     admission_ns: int = 0
+    host_blocks: int | None = 0
+    full_bytes: float = 0.0
+    window_bytes: float = 0.0
 
     @property
     def ahead(self) -> bool:
@@ -68,6 +72,8 @@ class Rank:
         self.rules = rules
         self.waiting: list[Request] = []
         self.running: list[Request] = []
+        self.swapped: list[Request] = []
+        self.moves: list[tuple[str, int]] = []
         self.pool = Pool(rules.kv_blocks, rules.block, rules.caching)
 
     def schedule(self, now: int) -> list[Item]:
@@ -87,7 +93,25 @@ class Rank:
                 preempted = True
             if request in self.running:
                 budget -= self._compute(request, new, [], items)
-        for request in [] if preempted else self.waiting.copy():
+        for request in [] if preempted else self.swapped.copy():
+            if not budget or len(self.running) == self.rules.max_sequences:
+                break
+            if request.awaited:
+                continue
+            hits = self.pool.hits(request)
+            computed = max(request.computed, len(hits) * self.rules.block)
+            rest = len(request.tokens) - computed
+            if not self.rules.chunked and budget < rest <= self.rules.max_batched_tokens:
+                break
+            if not self.pool.fits(request, len(request.tokens), hits):
+                break
+            self.swapped.remove(request)
+            self.running.append(request)
+            self.moves.append(("in", max(0, -(-request.computed // self.rules.block) - len(hits))))
+            self.pool.allocate(request, computed, hits)
+            request.computed = computed
+            budget -= self._compute(request, min(rest, budget), [], items)
+        for request in [] if preempted or self.swapped else self.waiting.copy():
             if not budget or len(self.running) == self.rules.max_sequences:
                 break
             if request.awaited:  # moec: as later versions do; 0.19.0 would generate the token twice
@@ -120,10 +144,17 @@ class Rank:
         return new
 
     def _preempt(self, request: Request) -> None:
+        blocks = len(request.table)
         self.pool.release(request)
-        request.computed, request.decoding = 0, False
         request.preemptions += 1
-        self.waiting.insert(0, request)
+        there = sum(-(-other.computed // self.rules.block) for other in self.swapped)
+        if self.rules.host_blocks is None or there + blocks <= self.rules.host_blocks:
+            request.swaps += 1
+            self.moves.append(("out", blocks))
+            self.swapped.insert(0, request)
+        else:
+            request.computed, request.decoding = 0, False
+            self.waiting.insert(0, request)
 
     def update(self, item: Item, now: int, gaps: Counter[int]) -> bool:
         """The batch with `item` is back; whether that finishes the request."""
@@ -141,12 +172,13 @@ class Rank:
                 gaps[now - request.latest] += 1
             request.latest = now
         if request.emitted == request.output:
-            (self.running if request in self.running else self.waiting).remove(request)
+            (queue,) = (q for q in (self.running, self.waiting, self.swapped) if request in q)
+            queue.remove(request)
             self.pool.release(request)
             request.finish = now
             return True
         if not self.rules.ahead:
-            request.decoding = request in self.running
+            request.decoding = request not in self.waiting
         return False
 
 
@@ -193,15 +225,18 @@ class Engine:
                     end = max(end, self.stage_free[stage]) + held
                     self.stage_free[stage] = end
             self.flights.append((end, parts))
-            self._write_down(before, end, device, parts)
+            self._write_down(before, end, device, parts, load)
 
-    def _write_down(self, start: int, end: int, device: int, parts: list[list[Item]]) -> None:
+    def _write_down(self, start: int, end: int, device: int, parts: list[list[Item]], load: Load) -> None:
+        full, window = self.rules.full_bytes, self.rules.window_bytes
         items = [item for part in parts for item in part]
         self.iterations.append(
             (
                 self.index, start, end, device, sum(i.new for i in items if not i.decode), sum(i.decode for i in items),
-                len(items), sum(len(rank.waiting) for rank in self.ranks),
+                len(items), sum(len(rank.waiting) + len(rank.swapped) for rank in self.ranks),
                 sum(self.rules.kv_blocks - len(rank.pool.free) for rank in self.ranks),
+                round(float(np.sum(load.swapped_out * full + load.swapped_out_window * window))),
+                round(float(np.sum(load.swapped_in * full + load.swapped_in_window * window))),
             )
         )  # fmt: skip
 
@@ -210,7 +245,23 @@ class Engine:
         if self.rules.dummy and self.rules.dp > 1:
             batch = [rank or [(1, 0)] for rank in batch]
         arrays = [np.array(rank, dtype=np.int64).reshape(-1, 2).T for rank in batch]
-        return load_of(tuple(RankBatch(new, context) for new, context in arrays), self.rules.window)
+        load = load_of(tuple(RankBatch(new, context) for new, context in arrays), self.rules.window)
+        load = replace(
+            load,
+            swapped_out=self._moved("out", None),
+            swapped_in=self._moved("in", None),
+            swapped_out_window=self._moved("out", self.rules.window),
+            swapped_in_window=self._moved("in", self.rules.window),
+        )
+        for rank in self.ranks:
+            rank.moves.clear()
+        return load
+
+    def _moved(self, way: str, window: int | None) -> np.ndarray:
+        """Token slots per rank; of a window only the blocks that it can touch."""
+        size = self.rules.block
+        most = sum(1 for _ in range(0, window - 1, size)) + 1 if window else 1 << 30
+        return np.array([sum(min(n, most) * size for w, n in rank.moves if w == way) for rank in self.ranks], float)
 
     def end(self, now: int, gaps: Counter[int]) -> int:
         """Take back the oldest batch; how many requests that finishes."""
@@ -243,7 +294,7 @@ def run(rules: Rules, requests: list[Request], step: Step) -> tuple[list[tuple[i
                     request.arrival = now
                     released += 1
         while routed < min(released, len(requests)) and requests[routed].arrival + rules.admission_ns == now:
-            scores = [4 * len(queue.waiting) + len(queue.running) for queue in queues]
+            scores = [4 * (len(queue.waiting) + len(queue.swapped)) + len(queue.running) for queue in queues]
             queue = routed % len(queues) if rules.round_robin else scores.index(min(scores))
             queues[queue].waiting.append(requests[routed])
             requests[routed].instance, requests[routed].rank = divmod(queue, rules.dp)

@@ -30,6 +30,7 @@ class Request:
     finish: int = -1
     cached: int = 0
     preemptions: int = 0
+    swaps: int = 0
 
 
 class Pool:

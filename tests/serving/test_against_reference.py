@@ -67,6 +67,7 @@ def cases(draw: st.DrawFn, pp: int = 1) -> Case:
         asynchronous=draw(st.booleans()),
         gap_ns=draw(st.sampled_from([0, 29])),
         admission_ns=draw(st.sampled_from([0, 0, 170])),
+        host_blocks=draw(st.sampled_from([0, 0, None, 1, 4, 20])),
     )  # fmt: skip
     return Case(rules, tuple(requests), per_id, draw(st.sampled_from([None, None, 100])))
 
@@ -83,7 +84,7 @@ def test_pipeline_is_the_reference(case: Case) -> None:
     assert_equal(case)
 
 
-def saturated(seed: int, pp: int) -> Case:
+def saturated(seed: int, pp: int, host_blocks: int | None = 0) -> Case:
     """Many requests with a shared beginning, in a cache that holds a few of them."""
     rng = np.random.default_rng(seed)
     block, caching = int(rng.choice([1, 2, 3, 4, 8, 16])), bool(rng.random() < 0.7)
@@ -113,6 +114,7 @@ def saturated(seed: int, pp: int) -> Case:
         step_ns=0 if equal else 7,
         sequence_ns=0.0 if equal else 2.37,
         asynchronous=bool(rng.random() < 0.5),
+        host_blocks=host_blocks,
     )
     return Case(rules, tuple(requests), equal_ns=equal)
 
@@ -138,3 +140,13 @@ def test_a_request_that_comes_back_alike_leaves_the_window_once() -> None:
     requests = tuple((*arrival, (i,)) for arrival, i in zip(arrivals, ids, strict=True))
 
     assert_equal(Case(rules, requests, tokens_per_id=7))
+
+
+@pytest.mark.parametrize(("pp", "runs"), [(1, 50), (2, 16)])
+@pytest.mark.parametrize("host_blocks", [None, 6])
+def test_a_saturated_cache_swaps_as_the_reference(pp: int, runs: int, host_blocks: int | None) -> None:
+    served = [assert_equal(saturated(seed, pp, host_blocks)) for seed in range(runs)]
+
+    assert sum(any(r.swaps for r in requests) for requests in served) > runs / 3
+    fallbacks = sum(r.preemptions - r.swaps for requests in served for r in requests)
+    assert (fallbacks == 0) == (host_blocks is None)

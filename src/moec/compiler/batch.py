@@ -45,6 +45,19 @@ class Load:
     """Chunks that are the first part of a prompt split over two micro-batches: the second part makes the logits."""
     padding: Array = field(default_factory=lambda: np.zeros(1))
     """Tokens without a request that fill the batch up to the size of a CUDA graph: all but attention and head runs them."""
+    swapped_out: Array = field(default_factory=lambda: np.zeros(1))
+    """Token slots of the KV blocks that go to host memory before the iteration's first attention."""
+    swapped_in: Array = field(default_factory=lambda: np.zeros(1))
+    """Token slots of the KV blocks that come back by then."""
+    swapped_out_window: Array = field(default_factory=lambda: np.zeros(1))
+    """`swapped_out` in the layers that keep only the sliding window of a request."""
+    swapped_in_window: Array = field(default_factory=lambda: np.zeros(1))
+    """`swapped_in` in those layers."""
+
+    @property
+    def swaps(self) -> bool:
+        """Whether any KV block moves."""
+        return bool(self.swapped_out.any() or self.swapped_in.any())
 
     @property
     def tokens(self) -> Array:
@@ -94,7 +107,7 @@ def halves(load: Load) -> tuple[Load, Load]:
     """The load as two micro-batches of nearly equal tokens; a prompt may be split (as DeepSeek's two-batch overlap does).
 
     Odd decode tokens go to the first half, odd prompt tokens to the second; padding makes the halves even. Sums are split in proportion; a chunk that
-    is split counts in both.
+    is split counts in both. KV blocks move in equal halves: each micro-batch waits for its own.
     """
     decodes, tokens = np.ceil(load.decodes / 2), np.floor(load.chunk_tokens / 2)
     first, second = _share(load, decodes, tokens), _share(load, load.decodes - decodes, load.chunk_tokens - tokens)
@@ -117,4 +130,8 @@ def _share(load: Load, decodes: Array, tokens: Array) -> Load:
         pairs_window=load.pairs_window * t,
         chunk_kv_window=load.chunk_kv_window * t,
         decode_kv_window=load.decode_kv_window * d,
+        swapped_out=load.swapped_out / 2,
+        swapped_in=load.swapped_in / 2,
+        swapped_out_window=load.swapped_out_window / 2,
+        swapped_in_window=load.swapped_in_window / 2,
     )

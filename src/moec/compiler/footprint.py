@@ -111,7 +111,7 @@ def memory_of(experiment: Experiment) -> MemoryReport:
     """The memory of one rank under the plan; the plan's divisibilities have been checked (see `compiler.plan`)."""
     layout, cache = layout_of(experiment), experiment.serving.kv_cache
     device = experiment.cluster.node.device.memory
-    stages = _stages(experiment, layout)
+    stages = stage_memories(experiment)
     activations, budget = activation_bytes(experiment, layout), int(device * cache.memory)
     taken = activations + round(cache.runtime)
     blocks = [_blocks(budget - taken, stage, cache.block) for stage in stages]
@@ -149,7 +149,9 @@ def kv_bytes_per_token_and_layer(model: Model, tp: int) -> float:
             assert_never(other)
 
 
-def _stages(experiment: Experiment, layout: Layout) -> tuple[StageMemory, ...]:
+def stage_memories(experiment: Experiment) -> tuple[StageMemory, ...]:
+    """The memory of one rank of every pipeline stage."""
+    layout = layout_of(experiment)
     sizes = stage_layers(experiment.model.layers, layout.pp)
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
     return tuple(

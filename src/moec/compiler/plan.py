@@ -178,6 +178,17 @@ def budget(e: Experiment) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def swapping(e: Experiment) -> Iterator[Finding]:
+    """M320: blocks that are swapped have a link to travel over."""
+    if e.serving.kv_cache.preemption == "swap" and e.cluster.node.device.host is None:
+        yield Finding(
+            "M320", "KV blocks cannot be swapped: the device has no link to its host",
+            ("serving.kv_cache.preemption",), "moves blocks to host memory and back",
+            (("cluster.node", "its device has no `host`"),),
+            "give the device `host = 64 GB/s` (PCIe 5.0 x16, per direction), or use `preemption = recompute`",
+        )  # fmt: skip
+
+
 def two_phases(e: Experiment) -> Iterator[Finding]:
     """M319: a two-phase exchange has a peer at the same place of every node, and experts lie within nodes."""
     exchange, per_node = e.parallelism.exchange, e.cluster.node.devices
@@ -217,4 +228,5 @@ def overlap(e: Experiment) -> Iterator[Finding]:
 
 RULES: tuple[Rule, ...] = (
     layers, choice, attention_heads, widths, expert_ranks, expert_slots, devices, dense_model, overlap, two_phases, budget,
+    swapping,
 )  # fmt: skip

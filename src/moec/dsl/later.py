@@ -26,7 +26,6 @@ _CHOICES: dict[tuple[type, str], tuple[str, ...]] = {
     (schema.Parallelism, "overlap"): ("ping_pong",),
     (schema.Exchange, "method"): ("shuffled_rs_ag",),
     (schema.ExpertPlan, "placement"): ("affinity", "ilp", "cocluster"),
-    (schema.KvCache, "preemption"): ("swap",),
     (schema.Workload, "requests"): ("sharegpt",),
 }
 

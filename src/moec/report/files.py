@@ -112,6 +112,8 @@ def iterations_csv(table: IterationTable) -> bytes:
         "running": integers(table.running),
         "waiting": integers(table.waiting),
         "kv_blocks_used": integers(table.kv_blocks_used),
+        "swapped_out_bytes": integers(table.swapped_out_bytes),
+        "swapped_in_bytes": integers(table.swapped_in_bytes),
     }
     return csv_bytes(columns)
 

@@ -56,12 +56,25 @@ def summary(results: Results, goal: Goal | None = None) -> dict[str, Any]:
         **_statistics("e2el", each.e2el),
         "iterations": len(results.iterations.start_ns),
         "preemptions": int(results.preemptions),
+        **_swaps(results),
         "kv_blocks": int(results.kv_blocks),
         "backend": results.backend,
         **({"timed": tally_json(results.tally)} if results.tally else {}),
         "seed": int(results.seed),
         "wall_s": float(results.wall_s),
         **goal_attainment(each, goal, _duration_s(requests)),
+    }
+
+
+def _swaps(results: Results) -> dict[str, int]:
+    """Where preempted requests are swapped: how many were, how many did not fit in host memory, and the bytes moved."""
+    if results.swapped is None:
+        return {}
+    return {
+        "preemptions_swapped": int(results.swapped),
+        "preemptions_recomputed": int(results.preemptions - results.swapped),
+        "swapped_out_bytes": int(results.iterations.swapped_out_bytes.sum()),
+        "swapped_in_bytes": int(results.iterations.swapped_in_bytes.sum()),
     }
 
 

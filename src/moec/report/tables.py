@@ -78,11 +78,21 @@ def _engine(results: Results, summary: Mapping[str, Any], limits: Limits) -> Tab
         "KV cache",
         Text.assemble(bar(used), f" {limits.peak_kv_blocks:,} of {capacity:,} blocks at the peak ({used:.0%})"),
     )
-    table.add_row("preemptions", f"{summary['preemptions']:,}")
+    table.add_row("preemptions", _preemptions(summary))
     if results.tally is not None:
         table.add_row("iterations by", _tally(results.tally))
     table.add_row("simulated by", f"{summary['backend']} backend in {seconds(summary['wall_s'])}")
     return table
+
+
+def _preemptions(summary: Mapping[str, Any]) -> str:
+    text = f"{summary['preemptions']:,}"
+    if "preemptions_swapped" not in summary:
+        return text
+    out, back = summary["swapped_out_bytes"] / 1e9, summary["swapped_in_bytes"] / 1e9
+    text += f" ({summary['preemptions_swapped']:,} swapped: {out:,.2f} GB out, {back:,.2f} GB back"
+    recomputed = summary["preemptions_recomputed"]
+    return f"{text}; {recomputed:,} recomputed: host memory was full)" if recomputed else f"{text})"
 
 
 def _tally(tally: Tally) -> str:

@@ -11,10 +11,11 @@ from moec.backends.base import StepTimer
 from moec.compiler.batch import Load
 from moec.serving.agenda import Agenda
 from moec.serving.host import Host
+from moec.serving.host_blocks import HostBlocks
 from moec.serving.kv_cache import Blocks, CountedBlocks, HashedBlocks
 from moec.serving.records import IterationLog, RequestColumns
 from moec.serving.results import Ints
-from moec.serving.scheduler import Limits
+from moec.serving.scheduler import GONE, Limits
 
 Watch = Callable[[int, Ints, Load], None]
 """`watch(instance, start_ns, load)`: iterations that ran, from `start_ns` `[steps]`; the load's fields may hold more steps."""
@@ -26,6 +27,8 @@ class Floor:
 
     `waiting` and `running`: requests per queue (instance · dp + dp_rank), kept current for the router. `gaps`: token
     gaps that are not an iteration's duration. `admission_ns`: from a request's arrival to its queue. `keys`: names of the prompts' blocks, None without prefix caching.
+    `swap_blocks`: what fits in host memory per rank. `kv_widths`: cache bytes of a token over all ranks of an
+    attention-DP rank, in the layers that keep every token and in those that keep a window.
     """
 
     requests: RequestColumns
@@ -40,6 +43,8 @@ class Floor:
     host: Host
     admission_ns: int
     keys: list[list[int]] | None
+    swap_blocks: int = 0
+    kv_widths: tuple[float, float] = (0.0, 0.0)
     watch: Watch | None = None
     waiting: list[int] = field(default_factory=list)
     running: list[int] = field(default_factory=list)
@@ -57,9 +62,28 @@ class Floor:
             return CountedBlocks(self.kv_blocks, self.limits.block)
         return HashedBlocks(self.kv_blocks, self.limits.block, self.keys)
 
+    def host_blocks(self) -> HostBlocks:
+        """The host memory of one rank, empty."""
+        block, window = self.limits.block, self.limits.window
+        return HostBlocks(self.swap_blocks, block, GONE if window == GONE else -(-(window - 1) // block) + 1)
+
+    def swapped_bytes(self, load: Load) -> tuple[int, int]:
+        """Bytes that one iteration moves to host memory, and back, over all ranks."""
+        if not load.swaps:
+            return 0, 0
+        full, window = self.kv_widths
+        out = load.swapped_out.sum() * full + load.swapped_out_window.sum() * window
+        back = load.swapped_in.sum() * full + load.swapped_in_window.sum() * window
+        return round(float(out)), round(float(back))
+
 
 class Instance(Protocol):
     """One engine: its ranks, their queues and the iteration under way."""
+
+    @property
+    def swapped(self) -> int:
+        """Preemptions so far whose blocks went to host memory."""
+        ...
 
     def arrive(self, request: int, rank: int, now: int) -> None:
         """The router gave the request to attention-DP rank `rank`."""

@@ -41,16 +41,22 @@ class Leap:
         start = np.maximum(scheduled, np.concatenate(([before], ends[:-1])))
         if floor.watch is not None:
             floor.watch(index, start, self.load)
-        prompt = sum(chunk.new for _, chunk in self.chunks)
+        resumed = sum(chunk.decode for _, chunk in self.chunks)
+        prompt = sum(chunk.new for _, chunk in self.chunks) - resumed
         sequences = self.decodes + len(self.chunks)
         if steps == 1:
             used += needs[first % block]
+            if resumed:
+                floor.gaps[int(ends[0] - start[0])] -= resumed  # theirs are longer, and counted when the tokens are out
             floor.iterations.add(
-                index, int(start[0]), int(ends[0]), int(device[0]), prompt, self.decodes, sequences, self.waiting, used
-            )
+                index, int(start[0]), int(ends[0]), int(device[0]), prompt, self.decodes + resumed, sequences,
+                self.waiting, used, *floor.swapped_bytes(self.load),
+            )  # fmt: skip
             return used
         waiting = self.waiting + np.searchsorted(np.array(self.arrivals, dtype=np.int64), scheduled, side="right")
         turn = (first + np.arange(steps)) % block
         after = used + np.array(needs, dtype=np.int64)[turn].cumsum()
-        floor.iterations.extend(steps, index, start, ends, device, prompt, self.decodes, sequences, waiting, after)
+        floor.iterations.extend(
+            steps, index, start, ends, device, prompt, self.decodes, sequences, waiting, after, 0, 0
+        )
         return int(after[-1])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moec.compiler.batch import Load, windowed_pairs
+from moec.serving.host_blocks import HostBlocks
 from moec.serving.scheduler import GONE, Chunk, Rank
 
 LEAP = 4096
@@ -84,3 +86,11 @@ class LoadSums:
             prompts[:, 0, rank] += (1, new, pairs, context + new, seen, reach)
         count, tokens, pairs_sum, kv, pairs_window, kv_window = prompts
         return Load(count, tokens, pairs_sum, kv, number, total, longest, pairs_window, kv_window, within)
+
+
+def with_swaps(load: Load, hosts: Sequence[HostBlocks]) -> Load:
+    """The load of one step with the blocks that move in it, of each rank; nothing is pending afterwards."""
+    if not any(any(host.pending) for host in hosts):
+        return load
+    out, back, out_window, back_window = np.array([host.take() for host in hosts], dtype=float).T[:, None, :]
+    return replace(load, swapped_out=out, swapped_in=back, swapped_out_window=out_window, swapped_in_window=back_window)

@@ -10,7 +10,7 @@ import numpy as np
 from moec.serving.agenda import END, START
 from moec.serving.instance import Floor
 from moec.serving.leap import Leap
-from moec.serving.loads import LEAP, LoadSums
+from moec.serving.loads import LEAP, LoadSums, with_swaps
 from moec.serving.records import NEVER
 from moec.serving.scheduler import GONE, Chunk, Rank
 
@@ -31,7 +31,9 @@ class Lockstep:
         self.key, self.last_step, self.order = [GONE] * count, [NEVER] * count, [0] * count
         self.needs = [0] * floor.limits.block
         columns = (self.key, self.last_step, self.order, self.needs)
-        self.ranks = [Rank(floor.requests, floor.limits, floor.blocks(), *columns) for _ in range(dp)]
+        self.ranks = [
+            Rank(floor.requests, floor.limits, floor.blocks(), floor.host_blocks(), *columns) for _ in range(dp)
+        ]
         self.sums = LoadSums(dp, floor.limits.window, dummy=floor.dummy and dp > 1)
         self.shortage = [GONE] * dp
         self.busy: set[int] = set()
@@ -43,6 +45,11 @@ class Lockstep:
         self.tail, self.host, self.lag = 0, 0, int(floor.host.asynchronous)
         self.leap: Leap | None = None
         self.idle = True
+
+    @property
+    def swapped(self) -> int:
+        """See `Instance`."""
+        return sum(rank.host.swapped for rank in self.ranks)
 
     def arrive(self, request: int, rank: int, now: int) -> None:
         """See `Instance`."""
@@ -95,6 +102,7 @@ class Lockstep:
         else:
             steps = self._reach(now, horizon) if calm else 1
             load = self.sums.decodes(self.step, steps)
+        load = with_swaps(load, [rank.host for rank in self.ranks])
         device = self.floor.timer.times(load).latency_ns
         clock = self.floor.host.course(now, self.tail, device, max(counts))
         self.pace = int(device[-1]) + self.floor.host.gap_ns
@@ -132,9 +140,9 @@ class Lockstep:
         rank, queue = self.ranks[r], self.first + r
         self.sums.refresh(r, rank)
         self.shortage[r] = rank.shortage()
-        self.floor.waiting[queue] = len(rank.waiting)
+        self.floor.waiting[queue] = rank.queued
         self.floor.running[queue] = len(rank.running)
-        if rank.waiting or rank.partial >= 0:
+        if rank.queued or rank.partial >= 0:
             self.busy.add(r)
         else:
             self.busy.discard(r)
@@ -168,7 +176,7 @@ class Lockstep:
         self.done = self.step if now == self.tail else self.step - self.lag
         finished = self._release(now)
         self.idle = True
-        if self.done < self.step or any(rank.running or rank.waiting for rank in self.ranks):
+        if self.done < self.step or any(rank.running or rank.queued for rank in self.ranks):
             self._post(max(now, self.host), START)
         return finished
 

@@ -8,11 +8,13 @@ from time import perf_counter
 
 from moec.backends.base import StepTimer
 from moec.compiler.layout import Layout
+from moec.compiler.swap import host_blocks, kv_widths_in_all
 from moec.dsl.diagnostics import Diagnostic, has_errors
 from moec.dsl.schema import ClosedLoop, Experiment, Gqa
 from moec.serving.agenda import END, Agenda
 from moec.serving.feasible import servable
 from moec.serving.host import host_of
+from moec.serving.host_blocks import ENDLESS
 from moec.serving.instance import Floor, Instance, Watch
 from moec.serving.kv_cache import block_keys
 from moec.serving.lockstep import Lockstep
@@ -65,8 +67,20 @@ def serve(
         perf_counter() - began,
         backend,
         experiment.seed,
+        sum(instance.swapped for instance in instances) if _swaps(experiment) else None,
     )
     return results, problems
+
+
+def _swaps(experiment: Experiment) -> bool:
+    return experiment.serving.kv_cache.preemption == "swap"
+
+
+def _host_blocks(experiment: Experiment) -> int:
+    if not _swaps(experiment):
+        return 0
+    fitting = host_blocks(experiment)
+    return ENDLESS if fitting is None else fitting
 
 
 def _floor(experiment: Experiment, stream: RequestStream, timer: StepTimer, kv_blocks: int, layout: Layout) -> Floor:
@@ -96,6 +110,8 @@ def _floor(experiment: Experiment, stream: RequestStream, timer: StepTimer, kv_b
         host=host_of(serving.overhead),
         admission_ns=round(serving.overhead.admission * 1e9),
         keys=keys,
+        swap_blocks=_host_blocks(experiment),
+        kv_widths=kv_widths_in_all(experiment),
     )
 
 

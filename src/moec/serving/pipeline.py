@@ -9,8 +9,11 @@ import numpy as np
 
 from moec.compiler.batch import Load, RankBatch, load_of
 from moec.serving.agenda import END, START
+from moec.serving.host_blocks import HostBlocks
 from moec.serving.instance import Floor
 from moec.serving.kv_cache import Blocks
+from moec.serving.loads import with_swaps
+from moec.serving.records import NEVER
 from moec.serving.scheduler import GONE, Chunk
 
 DUMMY = RankBatch(np.ones(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
@@ -21,10 +24,16 @@ class Queue:
     """The requests of one attention-DP rank; `awaited`: those whose next token is under way; `decoding`: past the prompt."""
 
     blocks: Blocks
+    host: HostBlocks
     waiting: deque[int] = field(default_factory=deque)
     running: dict[int, None] = field(default_factory=dict)
     awaited: set[int] = field(default_factory=set)
     decoding: set[int] = field(default_factory=set)
+
+    @property
+    def queued(self) -> int:
+        """Requests that wait to run, be it for the first time."""
+        return len(self.waiting) + len(self.host.queue)
 
 
 @dataclass(slots=True)
@@ -39,10 +48,15 @@ class Pipeline:
 
     def __init__(self, index: int, floor: Floor) -> None:
         self.index, self.floor, self.first = index, floor, index * floor.dp
-        self.queues = [Queue(floor.blocks()) for _ in range(floor.dp)]
+        self.queues = [Queue(floor.blocks(), floor.host_blocks()) for _ in range(floor.dp)]
         self.stage_free = [0] * floor.pp
         self.flights: dict[int, Flight] = {}
-        self.token, self.host = 0, 0
+        self.token, self.host, self.blocked = 0, 0, NEVER
+
+    @property
+    def swapped(self) -> int:
+        """See `Instance`."""
+        return sum(queue.host.swapped for queue in self.queues)
 
     def arrive(self, request: int, rank: int, now: int) -> None:
         """See `Instance`."""
@@ -53,11 +67,12 @@ class Pipeline:
 
     def start(self, now: int, token: int, horizon: int | None) -> None:
         """See `Instance`."""
-        if len(self.flights) >= self.floor.pp or now < self.stage_free[0]:
+        if len(self.flights) >= self.floor.pp or now < self.stage_free[0] or now == self.blocked:
             return
         items = [self._schedule(queue, now) for queue in self.queues]
         self._count()
         if not any(items):
+            self.blocked = now  # a second start at this time must not resume what the first one preempted
             return
         self.token += 1
         self.flights[self.token] = Flight(items)
@@ -87,7 +102,7 @@ class Pipeline:
         used = sum(self.floor.kv_blocks - queue.blocks.free for queue in self.queues)
         self.floor.iterations.add(
             self.index, now, end, int(times.latency_ns[0]), tokens - decodes, decodes,
-            sum(map(len, items)), sum(self.floor.waiting[own]), used,
+            sum(map(len, items)), sum(self.floor.waiting[own]), used, *self.floor.swapped_bytes(load),
         )  # fmt: skip
         return end
 
@@ -101,13 +116,16 @@ class Pipeline:
         if self.floor.dummy and len(items) > 1:
             batch = [rank if len(rank.new) else DUMMY for rank in batch]
         window = self.floor.limits.window
-        return load_of(tuple(batch), None if window == GONE else window).map(lambda column: column[None, :])
+        load = load_of(tuple(batch), None if window == GONE else window).map(lambda column: column[None, :])
+        return with_swaps(load, [queue.host for queue in self.queues])
 
     def _schedule(self, queue: Queue, now: int) -> list[Chunk]:
         items: list[Chunk] = []
         left, calm = self._continue(queue, items)
         if calm:
-            self._admit(queue, left, now, items)
+            left = self._resume(queue, left, items)
+            if not queue.host.queue:
+                self._admit(queue, left, now, items)
         return items
 
     def _continue(self, queue: Queue, items: list[Chunk]) -> tuple[int, bool]:
@@ -137,11 +155,36 @@ class Pipeline:
         """The newest request goes, even if its batch has not come back; a token that is under way still counts."""
         columns = self.floor.requests
         request, _ = queue.running.popitem()
-        queue.decoding.discard(request)
         queue.blocks.release(request, columns.computed[request])
-        columns.computed[request] = 0
         columns.preemptions[request] += 1
-        queue.waiting.appendleft(request)
+        if not queue.host.store(request, columns.computed[request]):
+            queue.decoding.discard(request)
+            columns.computed[request] = 0
+            queue.waiting.appendleft(request)
+
+    def _resume(self, queue: Queue, left: int, items: list[Chunk]) -> int:
+        """Swapped requests first; what is left of the budget. What the cache still holds of them need not come back."""
+        columns, limits = self.floor.requests, self.floor.limits
+        for request in list(queue.host.queue):
+            if left == 0 or len(queue.running) == limits.max_sequences:
+                break
+            if request in queue.awaited:  # its next token first, as below
+                continue
+            known = columns.known[request]
+            hits = queue.blocks.match(request, known)
+            cached = len(hits) * limits.block
+            computed = max(columns.computed[request], cached)
+            rest = known - computed
+            if not limits.chunked_prefill and left < rest <= limits.max_batched_tokens:
+                break
+            if -(-known // limits.block) - len(hits) + queue.blocks.idle(hits) > queue.blocks.free:
+                break
+            queue.host.fetch(request, len(hits))
+            queue.running[request] = None
+            queue.blocks.take(request, hits)
+            queue.blocks.extend(request, cached, computed)
+            left -= self._compute(queue, request, computed, min(rest, left), items)
+        return left
 
     def _admit(self, queue: Queue, left: int, now: int, items: list[Chunk]) -> None:
         columns, limits = self.floor.requests, self.floor.limits
@@ -178,6 +221,7 @@ class Pipeline:
     def end(self, now: int, token: int) -> int:
         """See `Instance`."""
         flight = self.flights.pop(token)
+        self.blocked = NEVER
         finished = 0
         for queue, part in zip(self.queues, flight.items, strict=True):
             for item in part:
@@ -199,7 +243,7 @@ class Pipeline:
                 self.floor.gaps[now - columns.last_ns[request]] += 1
             columns.last_ns[request] = now
         if columns.known[request] - columns.input[request] < output:
-            if request in queue.running:
+            if request in queue.running or request in queue.host.held:
                 queue.decoding.add(request)
             return 0
         self._leave(queue, request)
@@ -207,6 +251,10 @@ class Pipeline:
         return 1
 
     def _leave(self, queue: Queue, request: int) -> None:
+        if request in queue.host.held:
+            queue.host.drop(request)
+            queue.decoding.discard(request)
+            return
         if request not in queue.running:
             queue.waiting.remove(request)
             return
@@ -216,5 +264,5 @@ class Pipeline:
 
     def _count(self) -> None:
         for rank, queue in enumerate(self.queues, self.first):
-            self.floor.waiting[rank] = len(queue.waiting)
+            self.floor.waiting[rank] = queue.queued
             self.floor.running[rank] = len(queue.running)

@@ -13,6 +13,9 @@ from moec.serving.results import Ints, IterationTable, RequestTable, TokenGaps
 
 NEVER = -1
 
+COLUMNS = 11
+"""Of an `IterationTable`."""
+
 Column = int | Ints
 
 
@@ -62,7 +65,7 @@ class IterationLog:
     """Iterations in the order in which they were committed, in one growing matrix `[column, row]`."""
 
     rows: int = 0
-    data: Ints = field(default_factory=lambda: np.empty((9, 1024), dtype=np.int64))
+    data: Ints = field(default_factory=lambda: np.empty((COLUMNS, 1024), dtype=np.int64))
 
     def add(self, *columns: int) -> None:
         """Append a row; the columns are those of `IterationTable`."""
@@ -80,7 +83,7 @@ class IterationLog:
 
     def _reserve(self, rows: int) -> None:
         if rows > self.data.shape[1]:
-            grown = np.empty((9, max(rows, 2 * self.data.shape[1])), dtype=np.int64)
+            grown = np.empty((COLUMNS, max(rows, 2 * self.data.shape[1])), dtype=np.int64)
             grown[:, : self.rows] = self.data[:, : self.rows]
             self.data = grown
 
@@ -92,17 +95,20 @@ class IterationLog:
 
 
 def token_gaps(iterations: IterationTable, single: Counter[int], *, lockstep: bool) -> TokenGaps:
-    """All inter-token latencies. In lockstep every decode of an iteration waited for as long as the iteration took."""
+    """All inter-token latencies. In lockstep every decode of an iteration waited for as long as the iteration took.
+
+    `single`: gaps beside those; a negative count takes back what an iteration's decodes say too much.
+    """
     gaps = np.array(list(single.keys()), dtype=np.int64)
     counts = np.array(list(single.values()), dtype=np.int64)
     if lockstep:
         gaps = np.concatenate([gaps, iterations.end_ns - iterations.start_ns])
         counts = np.concatenate([counts, iterations.decode_tokens])
-    return _merged(gaps[counts > 0], counts[counts > 0])
+    return _merged(gaps, counts)
 
 
 def _merged(gaps: Ints, counts: Ints) -> TokenGaps:
     unique, place = np.unique(gaps, return_inverse=True)
     totals: NDArray[np.int64] = np.zeros(len(unique), dtype=np.int64)
     np.add.at(totals, place.reshape(-1), counts)
-    return TokenGaps(unique, totals)
+    return TokenGaps(unique[totals > 0], totals[totals > 0])

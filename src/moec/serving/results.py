@@ -33,7 +33,10 @@ class RequestTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IterationTable:
-    """One row per iteration, in start order; token and request counts are sums over the attention-DP ranks."""
+    """One row per iteration, in start order; token and request counts are sums over the attention-DP ranks.
+
+    `swapped_*`: KV cache moved to host memory, and back, over all ranks of the instance.
+    """
 
     instance: Ints
     start_ns: Ints
@@ -44,6 +47,8 @@ class IterationTable:
     running: Ints
     waiting: Ints
     kv_blocks_used: Ints
+    swapped_out_bytes: Ints
+    swapped_in_bytes: Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +63,7 @@ class TokenGaps:
 class Results:
     """What a serving run leaves. `kv_blocks`: per attention-DP rank. `wall_s`: seconds spent simulating.
 
+    `swapped`: preemptions whose blocks went to host memory, None when all are recomputed.
     `tally`: how iterations were timed, of a backend that does not time all of them alike. `evidence`: op -> where its
     times came from, over the run; empty when the cost model gives all of one kind.
     """
@@ -70,5 +76,6 @@ class Results:
     wall_s: float
     backend: str
     seed: int
+    swapped: int | None = None
     tally: Tally | None = None
     evidence: Mapping[str, OpEvidence] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
+from moec.serving.host_blocks import HostBlocks
 from moec.serving.kv_cache import Blocks
 from moec.serving.records import NEVER, RequestColumns
 
@@ -32,12 +33,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Prompt tokens (or tokens to recompute) of one request in one step."""
+    """Prompt tokens (or tokens to recompute) of one request in one step.
+
+    `decode`: the next token of a decoding request whose blocks come back from the host.
+    """
 
     request: int
     new: int
     context: int
     last: bool
+    decode: bool = False
 
 
 @dataclass(slots=True)
@@ -47,12 +52,13 @@ class Rank:
     `buckets[step % block]`: decoding requests that need a block in that step, oldest first; `needs`: their number,
     summed over the instance's ranks. `stamp`: decode steps before it are booked in `blocks`. `below_*`: the decoding
     requests that still fit in the attention window. `held`: running requests whose last token is under way, with the
-    tokens they have in the cache.
+    tokens they have in the cache. `paused`: swapped requests that were decoding.
     """
 
     requests: RequestColumns
     limits: Limits
     blocks: Blocks
+    host: HostBlocks
     key: list[int]
     ends: list[int]
     order: list[int]
@@ -60,6 +66,7 @@ class Rank:
     waiting: deque[int] = field(default_factory=deque)
     running: dict[int, None] = field(default_factory=dict)
     held: dict[int, int] = field(default_factory=dict)
+    paused: set[int] = field(default_factory=set)
     partial: int = NEVER
     decodes: int = 0
     key_sum: int = 0
@@ -78,7 +85,12 @@ class Rank:
     @property
     def open(self) -> bool:
         """A request that arrived now could be admitted in the next step."""
-        return not self.waiting and len(self.running) < self.limits.max_sequences
+        return not self.queued and len(self.running) < self.limits.max_sequences
+
+    @property
+    def queued(self) -> int:
+        """Requests that wait to run, be it for the first time."""
+        return len(self.waiting) + len(self.host.queue)
 
     def top_key(self) -> int:
         """The largest key of a decoding request; there is one."""
@@ -111,7 +123,9 @@ class Rank:
         if self.partial >= 0:
             left -= self._continue(step, before, left, chunks)
         if preempted == self.preempted:
-            self._admit(left, now, chunks)
+            left = self._resume(left, chunks)
+            if not self.host.queue:
+                self._admit(left, now, chunks)
         return chunks
 
     def settle(self, step: int) -> None:
@@ -145,6 +159,29 @@ class Rank:
         self._compute(request, computed, new, chunks)
         return new
 
+    def _resume(self, left: int, chunks: list[Chunk]) -> int:
+        """Swapped requests first; what is left of the budget. What the cache still holds of them need not come back."""
+        columns, limits, host = self.requests, self.limits, self.host
+        while host.queue and left > 0 and len(self.running) < limits.max_sequences:
+            request = host.queue[0]
+            known = columns.known[request]
+            hits = self.blocks.match(request, known)
+            cached = len(hits) * limits.block
+            computed = max(columns.computed[request], cached)
+            rest = known - computed
+            if not limits.chunked_prefill and left < rest <= limits.max_batched_tokens:
+                break
+            if -(-known // limits.block) - len(hits) + self.blocks.idle(hits) > self.blocks.free:
+                break
+            host.fetch(request, len(hits))
+            self.running[request] = None
+            self.order[request] = self.admitted = self.admitted + 1
+            self.blocks.take(request, hits)
+            self.blocks.extend(request, cached, computed)
+            left -= self._compute(request, computed, min(rest, left), chunks, decode=request in self.paused)
+            self.paused.discard(request)
+        return left
+
     def _admit(self, left: int, now: int, chunks: list[Chunk]) -> None:
         columns, limits = self.requests, self.limits
         while self.waiting and left > 0 and len(self.running) < limits.max_sequences:
@@ -166,17 +203,17 @@ class Rank:
             self.blocks.take(request, hits)
             left -= self._compute(request, computed, min(rest, left), chunks)
 
-    def _compute(self, request: int, computed: int, new: int, chunks: list[Chunk]) -> int:
+    def _compute(self, request: int, computed: int, new: int, chunks: list[Chunk], *, decode: bool = False) -> int:
         self.blocks.extend(request, computed, computed + new)
         self.requests.computed[request] = computed + new
         last = computed + new == self.requests.known[request]
         self.partial = NEVER if last else request
-        chunks.append(Chunk(request, new, computed, last))
+        chunks.append(Chunk(request, new, computed, last, decode))
         return new
 
     def _preempt(self, step: int, before: int) -> None:
         request, _ = self.running.popitem()
-        columns = self.requests
+        columns, decoding = self.requests, False
         if request == self.partial:
             self.partial = NEVER
         elif request in self.held:
@@ -186,11 +223,15 @@ class Rank:
             columns.computed[request] = columns.known[request] - 1
             columns.last_ns[request] = before
             self._leave(request, step)
+            decoding = True
         self.blocks.release(request, columns.computed[request])
-        columns.computed[request] = 0
         columns.preemptions[request] += 1
         self.preempted += 1
-        self.waiting.appendleft(request)
+        if not self.host.store(request, columns.computed[request]):
+            columns.computed[request] = 0
+            self.waiting.appendleft(request)
+        elif decoding:
+            self.paused.add(request)
 
     def join(self, request: int, step: int) -> int:
         """The request, its prompt computed, decodes from `step` on; returns the last step in which it fits the window."""
@@ -220,10 +261,12 @@ class Rank:
         self._leave(request, step)
 
     def drop(self, request: int) -> None:
-        """The request's last token is out: it leaves, be it from the queue that a preemption sent it to meanwhile."""
+        """The request's last token is out: it leaves, be it from where a preemption sent it meanwhile."""
         if request in self.held:
             del self.running[request]
             self.blocks.release(request, self.held.pop(request))
+        elif request in self.host.held:
+            self.host.drop(request)
         else:
             self.waiting.remove(request)
 

@@ -19,6 +19,7 @@ from moec.backends.fast.schedule import Spot, evaluate
 from moec.backends.fast.timing import timing
 from moec.backends.graph_steps import GraphSteps
 from moec.backends.probe import probe
+from moec.compiler.chakra.ending import ended
 from moec.compiler.chakra.exchange import (
     alltoall_size,
     collective_size,
@@ -50,7 +51,7 @@ class AstraEstimator:
         if has_errors(found):
             raise SimulatorError(found)
         network = of_settings(settings)
-        flat = _one_slot(graph)
+        flat = _one_slot(ended(graph))
         times = [[_duration(op.work, block, network, settings) for op in block.ops] for block in flat.blocks]
         return timing(flat, evaluate(flat, times, detail=detail, place=_Places(network, self.options)))
 

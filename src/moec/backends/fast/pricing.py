@@ -72,7 +72,7 @@ class Pricing:
             for count, table in tables:
                 time = time + table.at(count(s))
             for item in rest:
-                if item.template.follows == "load" or s.load.chunk_tokens.any():
+                if _due(item.template, s.load):
                     time = time + item.weight * self._now(item, s)
             return time
 
@@ -141,6 +141,17 @@ class ExpectedTable:
         counts = np.arange(1 << max(12, (top + 1).bit_length()))
         made = self._law(counts)
         self._rows = np.stack([np.broadcast_to(getattr(made, f.name), counts.shape) for f in fields(made)], axis=-1)
+
+
+def _due(template: Template, load: Load) -> bool:
+    """Whether the op may have something to do."""
+    match template.follows:
+        case "chunks":
+            return bool(load.chunk_tokens.any())
+        case "swaps":
+            return load.swaps
+        case _:
+            return True
 
 
 def _grouped(items: Sequence[Item]) -> list[Item]:

@@ -130,7 +130,10 @@ def _run_once(
             _arrive(clock, op, where, end)
     for lane, op_index in enumerate(block.exits):
         clock.lanes[lane][..., where] = spans[op_index][2]
-    clock.talks[where.start] = talks[before:]
+    if any(
+        op.stream != "memory" for op in block.ops
+    ):  # else kernels still run beside the exchanges of the block before
+        clock.talks[where.start] = talks[before:]
     return [spans[i] for i in range(len(block.ops))]
 
 

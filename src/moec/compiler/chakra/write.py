@@ -23,9 +23,9 @@ from moec.compiler.chakra.node import (
     node,
     stores,
 )
-from moec.compiler.chakra.numbering import Numbered, number
+from moec.compiler.chakra.numbering import Move, Numbered, number
 from moec.compiler.chakra.wire import Message, Piece, Rows, digits, render
-from moec.compiler.graph import AllToAll, Block, Collective, Compute, Graph, Op, SendRecv, Transfer
+from moec.compiler.graph import AllToAll, Block, Collective, Compute, Graph, Op, SendRecv, Transfer, Work
 
 COLLECTIVE_TYPES = {
     "all_reduce": CollectiveType.ALL_REDUCE,
@@ -92,6 +92,9 @@ class _Writer:
 
     def write(self) -> None:
         block = self.numbered.block
+        if self.numbered.moves is not None:
+            self._moves(self.numbered.moves)
+            return
         repeats = np.arange(block.repeat)
         pieces: list[Piece] = []
         for i, op in enumerate(block.ops):
@@ -99,6 +102,26 @@ class _Writer:
         rows = render(pieces, block.repeat)
         for r in range(block.ranks):
             self.traces.stretches[block.first_rank + r].append((rows, r))
+
+    def _moves(self, moves: Sequence[Move]) -> None:
+        """Each transfer on the ranks that have bytes for it."""
+        block, once = self.numbered.block, np.arange(1)
+        for i, (op, move) in enumerate(zip(block.ops, moves, strict=True)):
+            kind, attrs = self._transfer(op.work)
+            deps = ([_wide(d, block) for d in move.data], [_wide(c, block) for c in move.ctrl])
+            rows = render(node(self.numbered.ids(i, once), self._name(op, once), kind, deps[1], deps[0], attrs), 1)
+            ranks = np.flatnonzero(move.here).tolist()
+            for r in ranks:
+                self.traces.stretches[block.first_rank + r].append((rows, r))
+            self.traces.nodes += len(ranks)
+
+    def _transfer(self, work: Work) -> tuple[NodeType, tuple[Message, ...]]:
+        assert isinstance(work, Transfer)
+        kind = NodeType.MEM_LOAD if work.direction == "load" else NodeType.MEM_STORE
+        size = np.rint(work.bytes).astype(np.int64)
+        shape = (self.numbered.block.repeat, self.numbered.block.ranks)
+        self.traces.carried[work.direction] += int(np.broadcast_to(size, shape).sum())
+        return kind, stores(_by_rank(size, self.numbered.block))
 
     def _spell(self, i: int, op: Op, repeats: Ints) -> Message:
         if isinstance(op.work, AllToAll) and self._spelled(op):
@@ -122,8 +145,7 @@ class _Writer:
                 kind, attrs = NodeType.SEND, self._send(i, op.work, repeats)
                 self._receive(i, op, op.work, repeats)
             case Transfer():
-                kind = NodeType.MEM_LOAD if op.work.direction == "load" else NodeType.MEM_STORE
-                attrs = stores(_by_rank(np.rint(op.work.bytes).astype(np.int64), block))
+                kind, attrs = self._transfer(op.work)
             case other:
                 assert_never(other)
         return self._node(self.numbered.ids(i, repeats), op, self._deps(i, op, repeats), kind, attrs)
@@ -158,7 +180,7 @@ class _Writer:
         else:
             last = max(k for k, other in enumerate(block.ops) if other.stream == op.stream)
             # a stream that is used for the first time has nothing before it: what the op waits for anyway stands in
-            first = self.numbered.stream.get(op.stream, tuple(int(d[0]) for d in data))
+            first = self.numbered.stream.get(op.stream, tuple(d[..., 0] for d in data))
             found = self.numbered.after(last, first, repeats)
         return [ids for ids in found if not any(np.array_equal(ids, d) for d in data)]
 
@@ -253,6 +275,11 @@ def _by_rank(values: Ints, block: Block) -> Value:
     if (full == full[..., :1]).all():
         return np.ascontiguousarray(np.broadcast_to(full[..., 0], (block.repeat,)))
     return np.ascontiguousarray(np.broadcast_to(full, (block.repeat, block.ranks)).T)
+
+
+def _wide(node: int | Ints, block: Block) -> Ints:
+    """A dependency of a node that is there once, as a column by rank if ranks differ."""
+    return np.broadcast_to(node, (block.ranks,))[:, None] if np.ndim(node) else np.array([node])
 
 
 def _by_member(values: Ints, partition: Ints) -> Value:

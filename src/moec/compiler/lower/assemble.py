@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from moec.compiler.lower.experts import Layers, mixture, sums_later, weigh
 from moec.compiler.lower.ffn import dense, embed, head
 from moec.compiler.lower.lane import Lane, interleave
 from moec.compiler.lower.program import Program, Situation, TemplateBlock
+from moec.compiler.lower.swap import swap
 from moec.compiler.parameters import attends_fully, is_moe_layer
 from moec.dsl.schema import DTYPE_BYTES, Model
 
@@ -52,6 +54,8 @@ def assemble(c: Context) -> Program:
         place = stage * c.layout.dp * c.copies
         if stage == 0:
             blocks.append(_block("embedding", c, 1, lanes, place, lambda lane: embed(lane, c)))
+        if c.experiment.serving.kv_cache.preemption == "swap":  # after an op, so that every rank has one to wait for
+            blocks.append(_block(f"swap_{stage}", c, 1, lanes, place, partial(swap, c=c, stage=stage)))
         blocks += [_run(c, run, moe_before, lanes, place) for run in runs(kinds[first : first + size], first)]
         first += size
         left = kinds[first - 1].moe and sums_later(c)

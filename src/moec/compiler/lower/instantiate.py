@@ -29,8 +29,8 @@ def lower(program: Program, batch: Batch | Load, mode: Mode = "expected", iterat
         _situation(program.context, part, mode, iteration * program.lanes + i)
         for i, part in enumerate(lanes_of(program, load))
     ]
-    blocks = tuple(_block(block, lanes) for block in program.blocks)
-    return Graph(program.world, program.groups, blocks, program.lanes)
+    blocks = (_block(block, lanes) for block in program.blocks)
+    return Graph(program.world, program.groups, tuple(block for block in blocks if block.ops), program.lanes)
 
 
 def window_of(context: Context) -> int | None:

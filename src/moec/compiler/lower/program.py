@@ -16,9 +16,10 @@ from moec.compiler.lower.context import Context
 from moec.compiler.routing.base import Drawn, Expected
 from moec.dsl.diagnostics import Span
 
-Follows = Literal["tokens", "sequences", "decodes", "total", "chunks", "load"]
+Follows = Literal["tokens", "sequences", "decodes", "total", "chunks", "swaps", "load"]
 """What an op's time is a function of: its rank's tokens, sequences or decode tokens, or the tokens of all ranks (counts,
-which can be tabulated); its rank's prompt chunks, with nothing to do when there are none; or anything in the load.
+which can be tabulated); its rank's prompt chunks or swapped KV blocks, with nothing to do when there are none; or anything
+in the load.
 """
 
 

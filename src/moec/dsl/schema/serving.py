@@ -33,7 +33,9 @@ class KvCache:
     blocks: int | None = spec("blocks per attention-DP rank; computed from `memory` when absent", None, at_least=1)
     block: Tokens = spec("tokens per block", 16, at_least=1)
     prefix_caching: bool = spec("reuse blocks of equal prefixes; needs token ids in the workload", True)
-    preemption: Literal["recompute"] = spec("what happens to a preempted request", "recompute")
+    preemption: Literal["recompute", "swap"] = spec(
+        "a preempted request computes its tokens again, or its blocks wait in host memory", "recompute"
+    )
     runtime: Bytes = spec(
         "device memory outside the engine's tensors (vLLM logs 0.05 to 0.2 GiB on one GPU; collectives add theirs)",
         0.5e9,
