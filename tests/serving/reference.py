@@ -3,8 +3,9 @@
 Read from vLLM 0.19.0: `v1/core/sched/scheduler.py` (`schedule`, `_update_after_schedule`, `update_from_output`),
 `v1/core/kv_cache_manager.py` (`can_fit_full_sequence`, `allocate_slots`), `v1/core/single_type_kv_cache_manager.py`,
 `v1/core/block_pool.py`, `v1/core/sched/async_scheduler.py`, `v1/engine/core.py` (`step_with_batch_queue`,
-`DPEngineCoreProc`) and `v1/engine/core_client.py` (`DPLBAsyncMPClient`). Swapping, which it lacks, is read from vLLM 0.6.3:
-`core/scheduler.py` (`_schedule_swapped`, `_preempt_by_swap`) and `worker/worker.py` (`execute_worker`). docs/serving.md says where moec departs from it; those places are marked *moec* here.
+`DPEngineCoreProc`) and `v1/engine/core_client.py` (`DPLBAsyncMPClient`). Swapping, which it lacks, is read from vLLM V0 (commit
+0054e1f): `core/scheduler.py` (`_schedule_default`, `_schedule_swapped`, `_preempt_by_swap`). docs/serving.md
+says where moec departs from it; those places are marked *moec* here.
 """
 
 from __future__ import annotations

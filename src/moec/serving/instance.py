@@ -15,7 +15,7 @@ from moec.serving.host_blocks import HostBlocks
 from moec.serving.kv_cache import Blocks, CountedBlocks, HashedBlocks
 from moec.serving.records import IterationLog, RequestColumns
 from moec.serving.results import Ints
-from moec.serving.scheduler import GONE, Limits
+from moec.serving.step import GONE, Limits
 
 Watch = Callable[[int, Ints, Load], None]
 """`watch(instance, start_ns, load)`: iterations that ran, from `start_ns` `[steps]`; the load's fields may hold more steps."""

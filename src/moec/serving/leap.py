@@ -11,7 +11,7 @@ from moec.compiler.batch import Load
 from moec.serving.host import Course
 from moec.serving.instance import Floor
 from moec.serving.results import Ints
-from moec.serving.scheduler import Chunk
+from moec.serving.step import Chunk
 
 
 @dataclass(slots=True)

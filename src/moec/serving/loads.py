@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from moec.compiler.batch import Load, windowed_pairs
 from moec.serving.host_blocks import HostBlocks
-from moec.serving.scheduler import GONE, Chunk, Rank
+from moec.serving.scheduler import Rank
+from moec.serving.step import GONE, Chunk
 
 LEAP = 4096
 """Steps given to the timer at a time, at most: bounds the memory of a leap."""

@@ -12,7 +12,8 @@ from moec.serving.instance import Floor
 from moec.serving.leap import Leap
 from moec.serving.loads import LEAP, LoadSums, with_swaps
 from moec.serving.records import NEVER
-from moec.serving.scheduler import GONE, Chunk, Rank
+from moec.serving.scheduler import Rank
+from moec.serving.step import GONE, Chunk
 
 FIRST_GUESS = 16
 """Steps of a leap towards an arrival while no iteration has been timed yet."""

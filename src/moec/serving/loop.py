@@ -22,7 +22,7 @@ from moec.serving.pipeline import Pipeline
 from moec.serving.records import RequestColumns, token_gaps
 from moec.serving.results import Results
 from moec.serving.router import Choose, router_of
-from moec.serving.scheduler import GONE, Limits
+from moec.serving.step import GONE, Limits
 from moec.serving.workload import RequestStream
 
 Progress = Callable[[int, int, int], None]

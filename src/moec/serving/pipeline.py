@@ -14,7 +14,7 @@ from moec.serving.instance import Floor
 from moec.serving.kv_cache import Blocks
 from moec.serving.loads import with_swaps
 from moec.serving.records import NEVER
-from moec.serving.scheduler import GONE, Chunk
+from moec.serving.step import GONE, Chunk
 
 DUMMY = RankBatch(np.ones(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
 

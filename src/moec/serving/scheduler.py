@@ -15,34 +15,7 @@ from heapq import heappop, heappush
 from moec.serving.host_blocks import HostBlocks
 from moec.serving.kv_cache import Blocks
 from moec.serving.records import NEVER, RequestColumns
-
-GONE = 1 << 62
-"""The key of a request that does not decode; also a step that never comes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What bounds a step of one rank. `window`: the sliding attention window, `GONE` without one."""
-
-    max_sequences: int
-    max_batched_tokens: int
-    chunked_prefill: bool
-    block: int
-    window: int = GONE
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Prompt tokens (or tokens to recompute) of one request in one step.
-
-    `decode`: the next token of a decoding request whose blocks come back from the host.
-    """
-
-    request: int
-    new: int
-    context: int
-    last: bool
-    decode: bool = False
+from moec.serving.step import GONE, Chunk, Limits
 
 
 @dataclass(slots=True)
