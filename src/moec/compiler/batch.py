@@ -19,6 +19,9 @@ class RankBatch:
     context: NDArray[np.int64]
 
 
+NOTHING: Array = np.zeros(1)
+NOTHING.setflags(write=False)
+
 Batch = tuple[RankBatch, ...]
 """One entry per attention-DP rank; an empty entry is an idle rank."""
 
@@ -45,13 +48,13 @@ class Load:
     """Chunks that are the first part of a prompt split over two micro-batches: the second part makes the logits."""
     padding: Array = field(default_factory=lambda: np.zeros(1))
     """Tokens without a request that fill the batch up to the size of a CUDA graph: all but attention and head runs them."""
-    swapped_out: Array = field(default_factory=lambda: np.zeros(1))
+    swapped_out: Array = field(default_factory=lambda: NOTHING)
     """Token slots of the KV blocks that go to host memory before the iteration's first attention."""
-    swapped_in: Array = field(default_factory=lambda: np.zeros(1))
+    swapped_in: Array = field(default_factory=lambda: NOTHING)
     """Token slots of the KV blocks that come back by then."""
-    swapped_out_window: Array = field(default_factory=lambda: np.zeros(1))
+    swapped_out_window: Array = field(default_factory=lambda: NOTHING)
     """`swapped_out` in the layers that keep only the sliding window of a request."""
-    swapped_in_window: Array = field(default_factory=lambda: np.zeros(1))
+    swapped_in_window: Array = field(default_factory=lambda: NOTHING)
     """`swapped_in` in those layers."""
 
     @property

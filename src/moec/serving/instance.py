@@ -69,7 +69,7 @@ class Floor:
 
     def swapped_bytes(self, load: Load) -> tuple[int, int]:
         """Bytes that one iteration moves to host memory, and back, over all ranks."""
-        if not load.swaps:
+        if not self.swap_blocks or not load.swaps:
             return 0, 0
         full, window = self.kv_widths
         out = load.swapped_out.sum() * full + load.swapped_out_window.sum() * window

@@ -103,7 +103,8 @@ class Lockstep:
         else:
             steps = self._reach(now, horizon) if calm else 1
             load = self.sums.decodes(self.step, steps)
-        load = with_swaps(load, [rank.host for rank in self.ranks])
+        if self.floor.swap_blocks:
+            load = with_swaps(load, [rank.host for rank in self.ranks])
         device = self.floor.timer.times(load).latency_ns
         clock = self.floor.host.course(now, self.tail, device, max(counts))
         self.pace = int(device[-1]) + self.floor.host.gap_ns
@@ -141,9 +142,9 @@ class Lockstep:
         rank, queue = self.ranks[r], self.first + r
         self.sums.refresh(r, rank)
         self.shortage[r] = rank.shortage()
-        self.floor.waiting[queue] = rank.queued
+        self.floor.waiting[queue] = queued = rank.queued
         self.floor.running[queue] = len(rank.running)
-        if rank.queued or rank.partial >= 0:
+        if queued or rank.partial >= 0:
             self.busy.add(r)
         else:
             self.busy.discard(r)
@@ -177,7 +178,7 @@ class Lockstep:
         self.done = self.step if now == self.tail else self.step - self.lag
         finished = self._release(now)
         self.idle = True
-        if self.done < self.step or any(rank.running or rank.queued for rank in self.ranks):
+        if self.done < self.step or any(rank.running or rank.waiting or rank.host.queue for rank in self.ranks):
             self._post(max(now, self.host), START)
         return finished
 

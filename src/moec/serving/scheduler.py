@@ -58,7 +58,7 @@ class Rank:
     @property
     def open(self) -> bool:
         """A request that arrived now could be admitted in the next step."""
-        return not self.queued and len(self.running) < self.limits.max_sequences
+        return not self.waiting and not self.host.queue and len(self.running) < self.limits.max_sequences
 
     @property
     def queued(self) -> int:
