@@ -17,6 +17,8 @@ ENDPOINT_DELAY_NS = 10
 """Cost of one message end. 0 aborts the simulator, and inside communicator groups it is 10 whatever is asked for."""
 CHUNKS = 8
 """Pieces that hide the store-and-forward of the aware switch to within 3 % of the link's bandwidth (8 ranks, 64 MB)."""
+ROUNDING = 0.01
+"""How far the host link's rate may be off before that is said."""
 OPTIMIZATION = "localBWAware"
 SCHEDULING = "LIFO"
 ALGORITHMS = {"ring": "ring", "direct": "direct", "halving_doubling": "halvingDoubling"}
@@ -72,7 +74,22 @@ def settings_of(
         memory_rate=None if host is None else max(1, round(host / 1e9)),
         custom=custom,
     )
-    return settings, [*found, *about_splits, *_algorithms(experiment, options, group_sizes)]
+    found = [*found, *about_splits, *_algorithms(experiment, options, group_sizes)]
+    return settings, [*found, *_host_link(experiment, settings.memory_rate)]
+
+
+def _host_link(experiment: Experiment, rate: int | None) -> list[Diagnostic]:
+    """The simulator's `remote-mem-bw` is a whole number of bytes per nanosecond."""
+    host = experiment.cluster.node.device.host
+    if rate is None or host is None or experiment.serving.kv_cache.preemption != "swap":
+        return []
+    error = rate * 1e9 / host - 1
+    if abs(error) <= ROUNDING:
+        return []
+    title = f"the simulator takes whole GB/s between device and host: {rate} instead of {host / 1e9:g}"
+    span = experiment.span("serving.kv_cache.preemption")
+    label = f"blocks move at a rate that is {abs(error):.0%} too {'high' if error > 0 else 'low'}"
+    return [Diagnostic("M426", title, span, label, severity="warning")]
 
 
 def _by_dimension(algorithm: Algorithm, wired: Wired) -> tuple[str, ...]:
