@@ -1,0 +1,98 @@
+"""Times the estimate of whole iterations on ASTRA-sim's network beside the real simulator: `network = astra`, no files.
+
+MOEC_ASTRA_SIM=... python benchmarks/iteration_astra.py [--ranks 16 64 256]
+
+Both sides in CPU seconds: the simulator's process on the traces of an iteration (written before, not counted), and the
+estimator on its graph. Layers are few where the simulator would need minutes; the estimator's figure is of as many.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+from pathlib import Path
+from time import process_time
+
+import numpy as np
+
+import moec
+from moec.backends.astra_sim.find import find
+from moec.backends.astra_sim.inputs import inputs_of
+from moec.backends.astra_sim.runner import run_many
+from moec.backends.fast.on_astra import AstraEstimator
+from moec.compiler.batch import RankBatch
+from moec.compiler.lower import lower, program_of
+from moec.dsl.schema import AstraSystem
+
+SPEC = """
+moe 1
+use "std/hardware" as hw
+model slim {{
+  layers = {layers}, hidden = 4096, vocab = 32000
+  attention = gqa {{ heads = 32, kv_heads = 8, head_dim = 128 }}
+  moe {{ experts = 256, top_k = 8, intermediate = 1024 }}
+}}
+cluster pod {{ nodes = {nodes}, node = hw.dgx_h100, network {{ link = hw.ndr400 }} }}
+parallelism wide {{ attention {{ dp = {ranks} }} }}
+routing r {{ {popularity} }}
+experiment e {{ model = slim, cluster = pod, parallelism = wide, routing = r }}
+"""
+CASES = {"uniform": ("padded", "popularity = uniform()"), "skewed": ("custom", "popularity = zipf(exponent: 0.8)")}
+LAYERS = {16: 10, 64: 10, 256: 3}
+
+
+def main() -> None:
+    """A row per number of ranks and kind of exchange."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--ranks", type=int, nargs="+", default=list(LAYERS))
+    print(f"{'exchanges':<10} {'ranks':>5} {'layers':>6} {'simulator':>12} {'estimator':>12} {'times faster':>13}")
+    for ranks in parser.parse_args().ranks:
+        for name in CASES:
+            _row(name, ranks, LAYERS.get(ranks, 1))
+
+
+def _row(name: str, ranks: int, layers: int) -> None:
+    encoding, popularity = CASES[name]
+    text = SPEC.format(layers=layers, nodes=ranks // 8, ranks=ranks, popularity=popularity)
+    experiment, report = _load(text)
+    session, found = moec.open_session(experiment)
+    assert session is not None, (report, found)
+    context = session.prepared.context
+    rank = RankBatch(np.ones(32, dtype=np.int64), np.full(32, 500, dtype=np.int64))
+    graph = lower(program_of(context), (rank,) * ranks, "drawn" if name == "skewed" else "expected")
+    options = AstraSystem(congestion="aware", encoding=encoding)
+    began = process_time()
+    mine = AstraEstimator(experiment, options).run(graph, detail=False).finish_ns
+    estimator = process_time() - began
+    with tempfile.TemporaryDirectory() as place:
+        folder = inputs_of(graph, experiment, options, "aware")[0].write(Path(place))
+        before = _children()
+        binary, wrong = find("aware")
+        assert binary is not None, wrong
+        [(done, wrong)] = run_many([folder], binary.path, time_limit_s=3600)
+        simulator = _children() - before
+    assert done is not None, wrong
+    off = np.abs(mine / done.finish_ns[:ranks] - 1).max()
+    told = "equal" if off == 0 else f"off by up to {off:.3%}"
+    print(
+        f"{name:<10} {ranks:>5} {layers:>6} {simulator:>10.3f} s {estimator:>10.4f} s {simulator / estimator:>13,.0f}  {told}"
+    )
+
+
+def _load(text: str) -> tuple[moec.Experiment, moec.Report]:
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / "iteration.moe"
+        file.write_text(text, encoding="utf-8")
+        experiment, report = moec.load(file)
+    assert experiment is not None, report
+    return experiment, report
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+if __name__ == "__main__":
+    main()
