@@ -11,7 +11,7 @@ from moec.backends.registry import backend_named
 from moec.compiler.batch import Load
 from moec.compiler.lower import program_of
 from moec.compiler.pipeline import Prepared, prepare
-from moec.compiler.tally import Tally, extrapolations
+from moec.compiler.tally import EvidenceTally, extrapolations
 from moec.dsl.diagnostics import Diagnostic, has_errors
 from moec.dsl.schema import AstraOptions, Experiment, FastOptions, RooflineCosts
 from moec.serving.instance import Watch
@@ -136,14 +136,14 @@ def _estimated(session: Session, timer: Tallied) -> list[Diagnostic]:
     return [Diagnostic("M425", title, span, label, help=fix, severity="warning")]
 
 
-def _tally(session: Session) -> Tally | None:
+def _tally(session: Session) -> EvidenceTally | None:
     """A tally of evidence, unless the costs are of one kind throughout."""
     if isinstance(session.experiment.costs, RooflineCosts):
         return None
-    return Tally(program_of(replace(session.prepared.context, copies=1)))
+    return EvidenceTally(program_of(replace(session.prepared.context, copies=1)))
 
 
-def _both(tally: Tally | None, watch: Watch | None) -> Watch | None:
+def _both(tally: EvidenceTally | None, watch: Watch | None) -> Watch | None:
     """A watch that tells both."""
     if tally is None:
         return watch

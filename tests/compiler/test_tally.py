@@ -13,7 +13,7 @@ from moec.compiler.costs.roofline import Roofline
 from moec.compiler.kernels import Gemm, Kernel
 from moec.compiler.lower import context_of, program_of
 from moec.compiler.routing.law import routing_law
-from moec.compiler.tally import CHUNK, Excess, OpEvidence, Tally, extrapolations, worst
+from moec.compiler.tally import CHUNK, Excess, OpEvidence, EvidenceTally, extrapolations, worst
 from moec.dsl.schema import Device, Experiment
 from support.cases import MODELS, experiment, random_batch
 
@@ -34,9 +34,9 @@ class Graded:
         return Estimate(estimate.time_ns, estimate.bound, MIXED, lambda: Evidence(level, beyond))
 
 
-def tally(e: Experiment) -> Tally:
+def tally(e: Experiment) -> EvidenceTally:
     law, _ = routing_law(e)
-    return Tally(program_of(context_of(e, Graded(), law, folded=True)))
+    return EvidenceTally(program_of(context_of(e, Graded(), law, folded=True)))
 
 
 def decodes(dp: int, *steps: list[int]) -> Load:

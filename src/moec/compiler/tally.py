@@ -54,7 +54,7 @@ class OpEvidence:
 
 
 @dataclass(slots=True)
-class Tally:
+class EvidenceTally:
     """Counts the evidence of every kernel of `program`, iteration by iteration, as the serving loop reports them.
 
     Its `add` costs a list append; the kernels are costed again, many iterations at once, when the chunk is full.
