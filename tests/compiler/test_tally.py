@@ -13,7 +13,7 @@ from moec.compiler.costs.roofline import Roofline
 from moec.compiler.kernels import Gemm, Kernel
 from moec.compiler.lower import context_of, program_of
 from moec.compiler.routing.law import routing_law
-from moec.compiler.tally import CHUNK, Excess, OpEvidence, EvidenceTally, extrapolations, worst
+from moec.compiler.tally import CHUNK, EvidenceTally, Excess, OpEvidence, extrapolations, worst
 from moec.dsl.schema import Device, Experiment
 from support.cases import MODELS, experiment, random_batch
 
