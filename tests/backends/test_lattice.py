@@ -35,6 +35,11 @@ def test_a_mesh_goes_along_the_row_first() -> None:
     assert [ends_of(mesh, link) for link, _ in mesh.way(8, 0)] == [(8, 7), (7, 6), (6, 3), (3, 0)]
 
 
+def test_a_line_has_two_links_a_place_whichever_way_it_is_written() -> None:
+    assert Lattice(4, 1).degree == Lattice(1, 4).degree == 2
+    assert Lattice(2, 2).degree == Lattice(3, 3).degree == 4
+
+
 @given(st.sampled_from(LATTICES), st.integers(0, 2**32 - 1))
 def test_vectors_and_matrices_load_the_links_alike(lattice: Lattice, seed: int) -> None:
     a, b = np.random.default_rng(seed).random((2, 2, lattice.size))

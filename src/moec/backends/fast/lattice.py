@@ -32,7 +32,7 @@ class Lattice:
     @property
     def degree(self) -> int:
         """Links of a place that has neighbours on all sides."""
-        return 2 if self.wraps or self.y == 1 else 4
+        return 2 if self.wraps or 1 in (self.x, self.y) else 4
 
     def hops(self, a: Any, b: Any) -> Array:
         """Links between places; arguments broadcast."""
