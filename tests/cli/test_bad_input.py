@@ -214,6 +214,18 @@ def test_arrivals_beyond_the_clock_are_an_error(moec, tiny):
     assert ran.code == 2 and "M513" in ran.err
 
 
+@pytest.mark.parametrize(
+    "override", ["device.bandwidth=1 B/s", "device.compute.bf16=1 FLOPS", "fabric.bandwidth=1 B/s"]
+)
+def test_iterations_beyond_the_clock_are_an_error(moec, tiny, override):
+    two = ("--set", "cluster.node.devices=2", "--set", "parallelism.attention.tp=2")
+
+    ran = moec("simulate", tiny, *two, "--set", f"cluster.node.{override}")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "M513" in ran.err and "an iteration takes more than 4.9 hours" in ran.err
+
+
 def test_prefix_caching_without_token_ids_is_said_to_do_nothing(moec, tiny):
     asked = moec("simulate", tiny, "--quiet", "--set", "serving.kv_cache.prefix_caching=true")
     default = moec("simulate", tiny, "--quiet")

@@ -14,6 +14,10 @@ Stream = Literal["compute", "comm", "memory"]
 CollectiveKind = Literal["all_reduce", "all_gather", "reduce_scatter"]
 
 
+LONGEST_NS = 2**44
+"""Five hours. Longer ops are cut to it, so that sums over layers and leaps of iterations fit in 64 bits; a run refuses them."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Compute:
     """A kernel on every rank of the block. Times are whole nanoseconds, `[…, repeat, ranks]`.

@@ -12,6 +12,7 @@ from moec.compiler.swap import host_blocks, kv_widths_in_all
 from moec.dsl.diagnostics import Diagnostic, has_errors
 from moec.dsl.schema import ClosedLoop, Experiment, Gqa
 from moec.serving.agenda import END, Agenda
+from moec.serving.bounded import Bounded, beyond_clock
 from moec.serving.feasible import servable
 from moec.serving.host import host_of
 from moec.serving.host_blocks import ENDLESS
@@ -23,6 +24,7 @@ from moec.serving.records import RequestColumns, token_gaps
 from moec.serving.results import Results
 from moec.serving.router import Choose, router_of
 from moec.serving.step import GONE, Limits
+from moec.serving.traces.trace import MOST_NS
 from moec.serving.workload import RequestStream
 
 Progress = Callable[[int, int, int], None]
@@ -44,19 +46,22 @@ def serve(
 ) -> tuple[Results | None, list[Diagnostic]]:
     """Serve `stream` with `kv_blocks` usable cache blocks per attention-DP rank, iterations timed by `timer`.
 
-    No results when a request could never be served; the diagnostics name it. `progress` is called at most every 50 ms,
+    No results when a request could never be served, or not before the clock ends; the diagnostics say so. `progress` is called at most every 50 ms,
     `watch` for every iteration (or stretch of decode iterations) when it has run.
     """
     began = perf_counter()
     problems = servable(experiment, stream, kv_blocks)
     if has_errors(problems):
         return None, problems
-    floor = _floor(experiment, stream, timer, kv_blocks, layout)
+    bounded = Bounded(timer)
+    floor = _floor(experiment, stream, bounded, kv_blocks, layout)
     floor.watch = watch
     build = Lockstep if layout.pp == 1 else Pipeline
     instances: list[Instance] = [build(index, floor) for index in range(floor.instances)]
     arrivals = _arrivals(experiment, stream)
-    _run(floor, instances, arrivals, router_of(experiment.serving.router), progress)
+    clock = _run(floor, instances, arrivals, router_of(experiment.serving.router), bounded, progress)
+    if bounded.passed or clock > MOST_NS:
+        return None, [*problems, beyond_clock(experiment, bounded)]
     requests, iterations = floor.requests, floor.iterations.table()
     results = Results(
         requests.table(stream.request_id),
@@ -135,11 +140,17 @@ def _arrivals(experiment: Experiment, stream: RequestStream) -> Arrivals:
 
 
 def _run(
-    floor: Floor, instances: list[Instance], arrivals: Arrivals, choose: Choose, progress: Progress | None
-) -> None:
+    floor: Floor,
+    instances: list[Instance],
+    arrivals: Arrivals,
+    choose: Choose,
+    bounded: Bounded,
+    progress: Progress | None,
+) -> int:
+    """Until all have left, or times pass what the clock can hold; returns where the clock stands."""
     agenda, columns = floor.agenda, floor.requests
     clock, completed, reported = 0, 0, perf_counter()
-    while completed < arrivals.total:
+    while completed < arrivals.total and not bounded.passed and clock <= MOST_NS:
         waits = arrivals.next < arrivals.released
         horizon = columns.arrival_ns[arrivals.next] + floor.admission_ns if waits else None
         if horizon is not None and not agenda.before(horizon):
@@ -159,6 +170,7 @@ def _run(
             progress(completed, arrivals.total, clock)
     if progress is not None:
         progress(completed, arrivals.total, clock)
+    return clock
 
 
 def _route(floor: Floor, instances: list[Instance], arrivals: Arrivals, choose: Choose) -> None:

@@ -7,7 +7,7 @@ from typing import assert_never
 import numpy as np
 
 from moec.backends.fast.network import TwoTier, alltoall_ns, collective_ns, send_costs, transfer_ns
-from moec.compiler.graph import AllToAll, Block, Collective, Compute, Dense, Graph, SendRecv, Transfer, Work
+from moec.compiler.graph import LONGEST_NS, AllToAll, Block, Collective, Compute, Dense, Graph, SendRecv, Transfer, Work
 from moec.compiler.kernels import Array
 from moec.dsl.schema import Device
 
@@ -60,5 +60,5 @@ def send_whole(work: SendRecv, members: Array, net: TwoTier, *, folded: bool = F
 
 
 def whole(time_ns: Array, size: Array) -> Array:
-    """Rounded to whole nanoseconds, at least 1, and 0 where nothing moves."""
-    return np.where(size > 0, np.maximum(np.rint(time_ns), 1), 0).astype(np.int64)
+    """Rounded to whole nanoseconds, from 1 to `LONGEST_NS`, and 0 where nothing moves."""
+    return np.where(size > 0, np.clip(np.rint(time_ns), 1, LONGEST_NS), 0).astype(np.int64)

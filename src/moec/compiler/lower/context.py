@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from moec.compiler.costs.base import CostModel
-from moec.compiler.graph import Compute
+from moec.compiler.graph import LONGEST_NS, Compute
 from moec.compiler.kernels import Array, Elementwise, ExpertFfn, Kernel
 from moec.compiler.layout import Layout, layout_of
 from moec.compiler.routing.base import Law
@@ -51,13 +51,13 @@ class Context:
         return array[..., 0] * self.layout.dp if array.shape[-1] == 1 else array.sum(axis=-1)
 
     def compute(self, kernel: Kernel, role: str, *, straggler: Kernel | None = None, replicas: int = 1) -> Compute:
-        """`kernel` with its time in whole nanoseconds, at least 1 wherever there is work; `role` is the op's name."""
+        """`kernel` with its time in whole nanoseconds, at least 1 wherever there is work, at most `LONGEST_NS`; `role` is the op's name."""
         estimate = self.costs.estimate(straggler or kernel, self.device, role)
         time = np.asarray(estimate.time_ns, dtype=float)
         if self.experiment.serving.overhead.execution == "eager":
             launches = EXPERT_KERNELS if isinstance(kernel, ExpertFfn) else 1
             time = np.where(time > 0, np.maximum(time, launches * self.device.launch * 1e9), 0.0)
-        whole = np.where(time > 0, np.maximum(np.rint(time), 1), 0).astype(np.int64)
+        whole = np.where(time > 0, np.clip(np.rint(time), 1, LONGEST_NS), 0).astype(np.int64)
         return Compute(kernel, replace(estimate, time_ns=whole), straggler, replicas)
 
     def elementwise(self, per_dp: Array, width: float, role: str, *, replicas: int = 1) -> Compute:
