@@ -197,7 +197,7 @@ def test_direct_hides_that_a_switch_stores_messages(tmp_path):
     assert names(direct, "aware") == names(ring, "aware") == set()
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", b"\xff\xfe"])
+@pytest.mark.parametrize("text", ["{", "[1]", b"\xff\xfe", '{"endpoint-delay": NaN}', '{"endpoint-delay": 1e999}'])
 def test_a_configuration_that_cannot_be_read_is_said(text, tmp_path):
     prefix = write_set(tmp_path, [chain()] * 4)
     data = text if isinstance(text, bytes) else text.encode()
@@ -205,6 +205,14 @@ def test_a_configuration_that_cannot_be_read_is_said(text, tmp_path):
 
     with pytest.raises(Unreadable, match=r"system\.json"):
         findings(prefix)
+
+
+def test_the_mark_that_editors_put_before_a_text_is_read_over(tmp_path):
+    prefix = write_set(tmp_path, [chain()] * 4)
+    for name in ("system.json", "network.yml"):
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + (tmp_path / name).read_bytes())
+
+    assert not names(prefix)
 
 
 def test_the_yaml_of_the_simulator_is_read():

@@ -126,7 +126,9 @@ def test_ranks_that_sample_nothing_gather_something(splits: int) -> None:
     e = experiment(MIXTURE, per_node=8, tp=2, dp=2, overlap="two_batch")
     lone, many = (RankBatch(np.ones(n, np.int64), np.full(n, 100)) for n in (1, 6))
     g = lower(program(e), (lone, many))
-    gathers = [o.work for b in g.blocks for o in b.ops if isinstance(o.work, Collective) and o.work.kind == "all_gather"]
+    gathers = [
+        o.work for b in g.blocks for o in b.ops if isinstance(o.work, Collective) and o.work.kind == "all_gather"
+    ]
     assert any((np.asarray(w.bytes) == 0).any() and (np.asarray(w.bytes) > 0).any() for w in gathers)
 
     for nodes in all_nodes(trace(g, splits=splits)):
