@@ -226,6 +226,29 @@ def test_the_yaml_of_the_simulator_is_read():
     }
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"topology": ["Ring"], "npus_count": [4], "bandwidth": [50.0], "latency": [500]}',
+        "{\n  topology: [ Ring ], npus_count: [ 4 ],\n  bandwidth: [ 50.0 ], latency: [ 500 ]  # alike\n}\n",
+        "topology:\n- Ring\nnpus_count:\n- 4\nbandwidth:\n- 50.0\nlatency:\n- 500\n",
+        "---\n  topology: [Ring]\n  npus_count: [4]\n  bandwidth: [50.0]\n  latency: [500]\n---\nbandwidth: [5]\n",
+        "note: |\n  bandwidth: [5]\ntopology: [Ring]\nnpus_count: [4]\nbandwidth: [50.0]\nlatency: [500]\n",
+        "topology: [Ring]\nnpus_count: [4]\nbandwidth: [50.0]\nlatency: [500]\nold:\n  was:\n    bandwidth: [5]\n",
+    ],
+)
+def test_a_network_is_the_same_however_it_is_laid_out(text):
+    read = parse(text)
+
+    expected = {"topology": ["Ring"], "npus_count": [4], "bandwidth": [50.0], "latency": [500]}
+    assert {key: read[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize("number", ["1_000", "inf", "nan", "infinity"])
+def test_only_python_takes_these_for_numbers(number):
+    assert parse(f"bandwidth: [ {number} ]\n") == {"bandwidth": [number]}
+
+
 def test_ranks_alike_are_played_as_one_and_as_fast(tmp_path):
     # 256 ranks with one trace of 300 nodes: read once and played once.
     nodes = [comp(1)] + [coll(i, [i - 1]) if i % 3 == 0 else comp(i, [i - 1]) for i in range(2, 301)]
