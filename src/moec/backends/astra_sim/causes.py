@@ -36,7 +36,7 @@ CAUSES: tuple[tuple[str, str, str], ...] = (
     (
         r"double free or corruption|malloc_consolidate\(\)|free\(\): ",
         "as it leaves it frees twice what two groups of a rank with collectives of one kind share",
-        "`backend = fast(network: astra())` times the same, and so does `moec simulate` of what `moec compile` wrote",
+        "`backend = fast(network: astra())` needs no simulator, nor does `moec simulate` of what `moec compile` wrote",
     ),
     (r"parse_error", "a configuration file is not JSON", ""),
 )
