@@ -77,6 +77,28 @@ def test_files_that_are_not_there_are_wrong_commands(prefix, tmp_path, capsys):
     assert "cannot read" in said
 
 
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        ("NaN", "it has no number `NaN`"),
+        ("-Infinity", "it has no number `-Infinity`"),
+        ("1e999", "`1e999` is beyond a double"),
+    ],
+)
+def test_a_number_that_json_has_not_is_no_json(number, why, prefix, tmp_path, capsys):
+    system = tmp_path / "odd.json"
+    system.write_text(f'{{"endpoint-delay": {number}}}')
+
+    assert run(["trace", "time", prefix, "--system", str(system)]) == 2
+    assert f"odd.json is not JSON: {why}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scale", ["inf", "nan", "1e300"])
+def test_an_injection_scale_beyond_integers_is_a_wrong_command(scale, prefix, capsys):
+    assert run(["trace", "time", prefix, "--injection-scale", scale]) == 2
+    assert "'--injection-scale'" in capsys.readouterr().err
+
+
 def test_a_bus_that_is_not_modelled_is_said_to_be_ours(tmp_path):
     prefix = write_set(tmp_path / "set", [[comp(1)]] * 4, system={"model-shared-bus": 1})
 

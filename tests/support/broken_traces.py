@@ -182,6 +182,7 @@ BROKEN: dict[str, Callable[[Path], str]] = {
         *([chain(group="1")] * 2), *([chain(group="2")] * 2), groups=HALVES, system={"endpoint-delay": 1000}
     ),
     "no-splits": _same(*chain(), system={"preferred-dataset-splits": None}),
+    "no-active-chunks": _same(*chain(), system={"active-chunks-per-dimension": 0}),
     "no-collective-optimization": _same(
         *chain(), network=TWO_DIMS, system={**TWO_RINGS, "collective-optimization": None}
     ),

@@ -401,6 +401,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "no-algorithm": lambda: alike(comp(1), coll(2, [1], size=MB), system={"all-reduce-implementation": None}),
     "too-many-algorithms": lambda: alike(comp(1), system={"all-reduce-implementation": ["ring", "ring"]}),
     "no-pieces": lambda: alike(comp(1), coll(2, [1], size=MB), system={"preferred-dataset-splits": None}),
+    "no-active-pieces": lambda: alike(comp(1), coll(2, [1], size=MB), system={"active-chunks-per-dimension": 0}),
     "rank-without-file": lambda: Case([[comp(1)]] * 3),
     "memory-node-without-size": lambda: alike(comp(1), node(2, MEM_LOAD, [1], is_cpu_op=False), memory=PER_NPU),
     # odd values

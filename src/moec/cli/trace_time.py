@@ -33,7 +33,9 @@ def time(
         Literal["aware", "unaware"], typer.Option("--backend", help="The network model: with congestion, or without.")
     ] = "aware",
     queues: Annotated[int, typer.Option("--num-queues-per-dim", min=1, help="As the simulator's option.")] = 1,
-    injection: Annotated[float, typer.Option("--injection-scale", min=0, help="As the simulator's option.")] = 1.0,
+    injection: Annotated[
+        float, typer.Option("--injection-scale", min=0, max=1e9, help="As the simulator's option.")
+    ] = 1.0,
     rendezvous: Annotated[bool, typer.Option("--rendezvous-protocol", help="As the simulator's option.")] = False,
     nodes: Annotated[bool, typer.Option("--nodes", help="Times of every node, too (with --json).")] = False,
     as_json: Json = False,

@@ -63,6 +63,11 @@ def test_a_sound_run_gives_the_ranks_times(folder: TraceFolder, tmp_path: Path):
         ("finish(0, 1, 2, 3)\n" + STUCK + "leave()", SILENT, "node 17 of rank 3 never ended"),
         ("finish(0, 1, 2, 3)\nleave(255)", BROKE, "left with exit code 255"),
         ("finish(0)\nsys.stdout.flush()\nos.abort()", BROKE, "was ended by SIGABRT"),
+        (
+            "finish(0, 1)\nprint('double free or corruption (fasttop)')\nsys.stdout.flush()\nos.abort()",
+            BROKE,
+            "was ended by SIGABRT: as it leaves it frees twice",
+        ),
         ("os.kill(os.getpid(), signal.SIGSEGV)", BROKE, "was ended by SIGSEGV"),
     ],
 )

@@ -197,7 +197,7 @@ def test_direct_hides_that_a_switch_stores_messages(tmp_path):
     assert names(direct, "aware") == names(ring, "aware") == set()
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", b"\xff\xfe"])
+@pytest.mark.parametrize("text", ["{", "[1]", b"\xff\xfe", '{"endpoint-delay": NaN}', '{"endpoint-delay": 1e999}'])
 def test_a_configuration_that_cannot_be_read_is_said(text, tmp_path):
     prefix = write_set(tmp_path, [chain()] * 4)
     data = text if isinstance(text, bytes) else text.encode()
@@ -205,6 +205,14 @@ def test_a_configuration_that_cannot_be_read_is_said(text, tmp_path):
 
     with pytest.raises(Unreadable, match=r"system\.json"):
         findings(prefix)
+
+
+def test_the_mark_that_editors_put_before_a_text_is_read_over(tmp_path):
+    prefix = write_set(tmp_path, [chain()] * 4)
+    for name in ("system.json", "network.yml"):
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + (tmp_path / name).read_bytes())
+
+    assert not names(prefix)
 
 
 def test_the_yaml_of_the_simulator_is_read():
@@ -216,6 +224,29 @@ def test_the_yaml_of_the_simulator_is_read():
         "latency": [1.5, 2000.0],
         "7": "/a/b#c",
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"topology": ["Ring"], "npus_count": [4], "bandwidth": [50.0], "latency": [500]}',
+        "{\n  topology: [ Ring ], npus_count: [ 4 ],\n  bandwidth: [ 50.0 ], latency: [ 500 ]  # alike\n}\n",
+        "topology:\n- Ring\nnpus_count:\n- 4\nbandwidth:\n- 50.0\nlatency:\n- 500\n",
+        "---\n  topology: [Ring]\n  npus_count: [4]\n  bandwidth: [50.0]\n  latency: [500]\n---\nbandwidth: [5]\n",
+        "note: |\n  bandwidth: [5]\ntopology: [Ring]\nnpus_count: [4]\nbandwidth: [50.0]\nlatency: [500]\n",
+        "topology: [Ring]\nnpus_count: [4]\nbandwidth: [50.0]\nlatency: [500]\nold:\n  was:\n    bandwidth: [5]\n",
+    ],
+)
+def test_a_network_is_the_same_however_it_is_laid_out(text):
+    read = parse(text)
+
+    expected = {"topology": ["Ring"], "npus_count": [4], "bandwidth": [50.0], "latency": [500]}
+    assert {key: read[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize("number", ["1_000", "inf", "nan", "infinity"])
+def test_only_python_takes_these_for_numbers(number):
+    assert parse(f"bandwidth: [ {number} ]\n") == {"bandwidth": [number]}
 
 
 def test_ranks_alike_are_played_as_one_and_as_fast(tmp_path):

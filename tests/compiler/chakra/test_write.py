@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from moec.compiler.batch import RankBatch
 from moec.compiler.chakra.exchange import custom_files
 from moec.compiler.chakra.schema import message_class
 from moec.compiler.chakra.wire import varint
@@ -117,6 +118,23 @@ def test_collectives_carry_the_bytes_of_the_graph() -> None:
     assert all(s["comm_size"] % 16 == 0 for s in sizes)
     assert {-(-int(f) // 16) * 16 for f in full} <= {s["comm_size"] for s in sizes}
     assert {s["pg_name"] for s in sizes} == {"1"}
+
+
+@pytest.mark.parametrize("splits", [1, 8])
+def test_ranks_that_sample_nothing_gather_something(splits: int) -> None:
+    """One request in two micro-batches leaves its ranks a half without logits; the simulator never ends a gather of none."""
+    e = experiment(MIXTURE, per_node=8, tp=2, dp=2, overlap="two_batch")
+    lone, many = (RankBatch(np.ones(n, np.int64), np.full(n, 100)) for n in (1, 6))
+    g = lower(program(e), (lone, many))
+    gathers = [
+        o.work for b in g.blocks for o in b.ops if isinstance(o.work, Collective) and o.work.kind == "all_gather"
+    ]
+    assert any((np.asarray(w.bytes) == 0).any() and (np.asarray(w.bytes) > 0).any() for w in gathers)
+
+    for nodes in all_nodes(trace(g, splits=splits)):
+        sizes = [attributes(n)["comm_size"] for n in nodes if n.type == 7 and attributes(n)["comm_type"] == 2]
+        assert sizes
+        assert min(sizes) >= splits
 
 
 def test_custom_exchanges_move_the_matrix() -> None:

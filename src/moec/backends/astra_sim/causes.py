@@ -33,6 +33,11 @@ CAUSES: tuple[tuple[str, str, str], ...] = (
     ),
     (r"No dependancy free nodes found|no dependency.free", "a trace in which every node waits", ""),
     (r"Failed to open YAML file|bad file: (.*)", "a configuration file is not there", ""),
+    (
+        r"double free or corruption|malloc_consolidate\(\)|free\(\): ",
+        "as it leaves it frees twice what two groups of a rank with collectives of one kind share",
+        "`backend = fast(network: astra())` needs no simulator, nor does `moec simulate` of what `moec compile` wrote",
+    ),
     (r"parse_error", "a configuration file is not JSON", ""),
 )
 """Pattern, what it means, what helps; as printed by the release that docs/astra-sim.md names."""

@@ -53,9 +53,10 @@ def has_sets(graph: Graph, encoding: Encoding) -> bool:
 def collective_size(work: Collective, size: int, splits: int) -> Ints:
     """The trace's `comm_size` `[repeat, subsets]` of a collective of `size` ranks: an all-gather's is one rank's part.
 
-    Rounded up to what divides evenly into `splits` pieces: the simulator would add a whole piece for a rest.
+    Rounded up to what divides evenly into `splits` pieces: the simulator would add a whole piece for a rest. Of nothing
+    (the logits of ranks that sample no token) a byte: the simulator never ends an all-gather of none.
     """
-    full = np.ceil(work.bytes).astype(np.int64)
+    full = np.maximum(np.ceil(work.bytes), 1).astype(np.int64)
     per = -(-full // size) if work.kind == "all_gather" else full
     step = splits * (1 if work.kind == "all_gather" else size)
     rounded: Ints = -(-per // step) * step

@@ -14,6 +14,7 @@ from moec.backends.fast.replay.system import key_of
 
 _GROUP_STREAMS = 1_000_000
 """A group counts its streams from its number times this (CommunicatorGroup.cc)."""
+_NONE_ACTIVE = "`active-chunks-per-dimension` lets no chunk of a collective begin"
 
 
 class Calls:
@@ -75,6 +76,8 @@ class Calls:
             return Refusal(
                 "crashes", -8, "a collective is divided by `preferred-dataset-splits`, which is missing or 0"
             )
+        if network.active <= 0:
+            return hangs(_NONE_ACTIVE)
         if len(set(members)) < len(members):
             return hangs(f"group {action.group} names a rank twice")
         if action.involved == () and not action.group:
@@ -113,6 +116,8 @@ class Calls:
         network = self._setup.network
         if network.splits <= 0:
             raise Stopped(Refusal("crashes", -8, "a collective is divided by `preferred-dataset-splits`, which is 0"))
+        if network.active <= 0:
+            raise Stopped(hangs(_NONE_ACTIVE))
         if network.splits > 1 or (action.kind == "all_gather" and not action.size):
             raise Stopped(hangs("a custom set in several pieces never ends: only one of them is started"))
 

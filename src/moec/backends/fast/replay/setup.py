@@ -14,6 +14,7 @@ from moec.backends.fast.replay.program import Program, program_of
 from moec.backends.fast.replay.reading import shape, traces_of
 from moec.backends.fast.replay.store import Memory, memory_of
 from moec.backends.fast.replay.system import System, network_of, system_of
+from moec.compiler.chakra.lint import json_strict
 from moec.compiler.chakra.lint import network as network_rules
 from moec.compiler.chakra.lint.yaml_subset import parse
 from moec.compiler.chakra.trace import Trace
@@ -146,7 +147,7 @@ def _per_node(raw: Mapping[str, Any], at: Path) -> dict[int, str]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors begin with a mark
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise Unreadable(f"cannot read {path}: {(reason or str(error)).lower()}") from error
@@ -154,10 +155,12 @@ def _text(path: Path) -> str:
 
 def _json(path: Path) -> Mapping[str, Any]:
     try:
-        value = json.loads(_text(path))
+        value = json_strict.parse(_text(path))
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise Unreadable(f"{path} is not JSON: {where}: {error.msg.lower()}") from error
+    except ValueError as error:
+        raise Unreadable(f"{path} is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise Unreadable(f"{path} holds no JSON object")
     return value

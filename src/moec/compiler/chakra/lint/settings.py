@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from moec.compiler.chakra.lint import json_strict
 from moec.compiler.chakra.lint.subject import Binary, Subject
 from moec.compiler.chakra.lint.yaml_subset import parse
 from moec.compiler.chakra.trace_set import TraceSet, find, read_set
@@ -71,7 +72,7 @@ def beside(prefix: str, settings: Settings) -> Settings:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors begin with a mark
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise Unreadable(f"cannot read {path}: {(reason or str(error)).lower()}") from error
@@ -81,11 +82,13 @@ def _json(path: Path | None) -> Mapping[str, Any] | None:
     if path is None:
         return None
     try:
-        value = json.loads(_text(path))
+        value = json_strict.parse(_text(path))
     except json.JSONDecodeError as error:
         raise Unreadable(
             f"{path} is not JSON: line {error.lineno}, column {error.colno}: {error.msg.lower()}"
         ) from error
+    except ValueError as error:
+        raise Unreadable(f"{path} is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise Unreadable(f"{path} holds no JSON object")
     return value

@@ -14,6 +14,12 @@ NO_SPLITS = Rule(
     "divides by zero: SIGFPE at the first collective",
     "set `preferred-dataset-splits` to 1 or more",
 )
+NO_ACTIVE = Rule(
+    "no-active-chunks",
+    "error",
+    "begins no chunk of any collective: exit code 0, no `finished` line",
+    "set `active-chunks-per-dimension` to 1 or more",
+)
 NO_OPTIMIZATION = Rule(
     "no-collective-optimization",
     "error",
@@ -56,7 +62,17 @@ GROUP_DELAY = Rule(
     "takes 10 ns for `endpoint-delay` in communicator groups smaller than all ranks, whatever the file says",
     "set `endpoint-delay` to 10",
 )
-RULES = (NO_SPLITS, NO_OPTIMIZATION, NO_SCHEDULING, BAD_SETTING, ZERO_DELAY, NO_PEAK, FREE_CHUNKS, GROUP_DELAY)
+RULES = (
+    NO_SPLITS,
+    NO_ACTIVE,
+    NO_OPTIMIZATION,
+    NO_SCHEDULING,
+    BAD_SETTING,
+    ZERO_DELAY,
+    NO_PEAK,
+    FREE_CHUNKS,
+    GROUP_DELAY,
+)
 _GROUP_DELAY_NS = 10
 _POLICIES = ("LIFO", "FIFO", "EXPLICIT")
 _OPTIMIZATIONS = ("baseline", "localBWAware")
@@ -77,6 +93,8 @@ def check(subject: Subject) -> Iterator[Finding]:
     active = system.get("active-chunks-per-dimension", 1)
     if isinstance(active, int) and active > 1 and (subject.binary == "unaware" or len(subject.dims) > 1):
         yield Finding(FREE_CHUNKS, f"`active-chunks-per-dimension` is {active}")
+    if isinstance(active, int) and active <= 0:
+        yield Finding(NO_ACTIVE, f"`active-chunks-per-dimension` is {active}")
 
 
 def _group_delay(subject: Subject, delay: object) -> Iterator[Finding]:
