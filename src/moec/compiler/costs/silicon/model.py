@@ -24,6 +24,9 @@ from moec.dsl.schema import Compute, Device, Experiment, Gqa, Mla, Model, Moe, S
 INSIDE_EXPERTS = ("top_k", "moe_sum")
 """Ops whose time is part of the measured mixture: choosing experts, and the weighted sum of what they return."""
 
+ONE_NODE = 8
+"""Up to so many expert-parallel ranks the tokens that are passed over cost little (docs/silicon.md)."""
+
 A_TRACE = 1.0
 """Nanoseconds of an op that is part of another's measurement; none would be an op that does not run."""
 
@@ -110,7 +113,21 @@ def make(experiment: Experiment) -> tuple[Silicon | Roofline | None, list[Diagno
     library, found = library_of(experiment)
     if library is None:
         return (None if any(d.severity == "error" for d in found) else Roofline()), found
-    return Silicon(library, experiment.cluster.node.device, experiment), found
+    return Silicon(library, experiment.cluster.node.device, experiment), [*found, *_gathered(experiment)]
+
+
+def _gathered(experiment: Experiment) -> list[Diagnostic]:
+    """M465: mixtures of wide groups were measured on all tokens of the group, of which a rank behind an all-to-all has few."""
+    options, ep = experiment.costs, layout_of(experiment).ep
+    assert isinstance(options, SiliconCosts)
+    sends = experiment.parallelism.exchange.method == "alltoall"
+    if experiment.model.moe is None or options.engine == "trtllm" or not sends or ep <= ONE_NODE:
+        return []
+    title = f"{options.engine}'s mixtures for {ep} expert-parallel ranks were measured on kernels that get the tokens of all of them"
+    label = "a rank gets its own rows only, so the experts take too long"
+    help = "`method = allgather_reducescatter` is what was measured; for an all-to-all take `costs = roofline()`"
+    span = experiment.span("parallelism.exchange.method")
+    return [Diagnostic("M465", title, span, label, help=help, severity="warning")]
 
 
 def library_of(experiment: Experiment) -> tuple[Library | None, list[Diagnostic]]:
