@@ -1,6 +1,8 @@
 """`moec trace time`: results on stdout, exit codes, JSON; and the function behind it."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -73,8 +75,18 @@ def test_files_that_are_not_there_are_wrong_commands(prefix, tmp_path, capsys):
     assert run(["trace", "time", prefix, "--system", str(tmp_path / "none.json")]) == 2
 
     said = capsys.readouterr().err
-    assert "no system file" in said
+    assert "there is no trace `" in said and "a prefix is what stands before `.0.et`" in said
     assert "cannot read" in said
+
+
+def test_traces_without_configurations_say_which_is_lacking(prefix, tmp_path, capsys):
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    for trace in Path(prefix).parent.glob("*.et"):
+        shutil.copy(trace, alone)
+
+    assert run(["trace", "time", str(alone / Path(prefix).name)]) == 2
+    assert "no system file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,11 @@ def time(
     from moec.backends.fast.replay.setup import Files, Options, Unreadable
     from moec.backends.fast.replay.timing import Refused
     from moec.compiler.chakra.lint.settings import Settings, beside
+    from moec.compiler.chakra.trace_set import find
     from moec.report.trace_timing import timing_json, timing_text
 
+    if not find(prefix):
+        return _wrong(f"there is no trace `{prefix}.0.et`", "a prefix is what stands before `.0.et`", as_json=as_json)
     found = beside(prefix, Settings(system, network, comm_groups, memory))
     if found.system is None or found.network is None:
         lacking = "system" if found.system is None else "network"
