@@ -39,6 +39,8 @@ def _judged(one: Compiled, outcome: Outcome, tool: str) -> tuple[list[Timed], li
     done, found = outcome
     if done is None:
         where = one.folder.name
-        return [], [d if where in d.title else replace(d, title=f"{where}: {d.title}") for d in found]
+        more = f"`moec trace lint {one.folder / one.name}` may say why"
+        placed = [d if where in d.title else replace(d, title=f"{where}: {d.title}") for d in found]
+        return [], [d if d.help else replace(d, help=more) for d in placed]
     finish, exposed = done.finish_ns[: one.ranks], done.exposed_ns[: one.ranks]
     return [Timed(one, finish, exposed, done.wall_s, tool)], []

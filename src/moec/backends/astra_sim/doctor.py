@@ -14,7 +14,7 @@ from moec.backends.astra_sim.smoke import expected_ns, try_smoke
 from moec.dsl.diagnostics import Diagnostic
 from moec.version import VERSION
 
-DEPENDENCIES = ("lark", "numpy", "rich", "typer", "jinja2")
+DEPENDENCIES = ("lark", "numpy", "rich", "typer", "jinja2", "protobuf")
 CHAKRA_TOOLS = ("chakra_jsonizer", "chakra_visualizer", "chakra_timeline_visualizer")
 """MLCommons Chakra's own readers of traces."""
 ABILITIES = {
