@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from moec.cli.console import FINE, WRONG_COMMAND, WRONG_SPECIFICATION, fail, note, say, say_json
 from moec.cli.options import Json
 from moec.dsl.diagnostics import Diagnostic, Report
+
+if TYPE_CHECKING:
+    from moec.backends.fast.replay.timing import Timing
 
 REFUSED = "M607"
 """ASTRA-sim would not finish."""
@@ -50,7 +53,6 @@ def time(
     from moec.backends.fast.replay.timing import Refused
     from moec.compiler.chakra.lint.settings import Settings, beside
     from moec.compiler.chakra.trace_set import find
-    from moec.report.trace_timing import timing_json, timing_text
 
     if not find(prefix):
         return _wrong(f"there is no trace `{prefix}.0.et`", "a prefix is what stands before `.0.et`", as_json=as_json)
@@ -67,13 +69,19 @@ def time(
         help = f"`moec trace lint {prefix}` says what to change"
         fail(Report((Diagnostic(REFUSED, str(refused), help=help),)), as_json=as_json)
         return WRONG_SPECIFICATION
+    _tell(timing, prefix, backend, as_json=as_json)
+    return FINE
+
+
+def _tell(timing: Timing, prefix: str, backend: str, *, as_json: bool) -> None:
+    from moec.report.trace_timing import timing_json, timing_text
+
     if as_json:
         say_json({"ok": True, "prefix": prefix, "backend": backend, **timing_json(timing)})
-    else:
-        for sentence in timing.notes:
-            note(f"warning: {sentence}")
-        say(timing_text(timing))
-    return FINE
+        return
+    for sentence in timing.notes:
+        note(f"warning: {sentence}")
+    say(timing_text(timing))
 
 
 def _wrong(title: str, help: str, *, as_json: bool) -> int:
