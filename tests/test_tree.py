@@ -12,7 +12,19 @@ from moec.version import VERSION
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "moec"
-ORDER = ["version", "cache", "dsl", "compiler", "backends", "serving", "session", "compilation", "report", "cli"]
+ORDER = [
+    "version",
+    "compiled",
+    "cache",
+    "dsl",
+    "compiler",
+    "backends",
+    "serving",
+    "session",
+    "compilation",
+    "report",
+    "cli",
+]
 """What stands further left knows nothing of what stands further right."""
 FILES = sorted(SOURCE.rglob("*.py"))
 

@@ -12,6 +12,13 @@ from moec.dsl.diagnostics import Report
 
 if TYPE_CHECKING:
     from moec.backends.astra_sim.doctor import Examination, Tried
+    from moec.compiled import State
+
+SIMULATION: dict[State, str] = {
+    "compiled": "compiled",
+    "plain Python": "plain Python, several times slower than compiled (install moec again where there is a C compiler)",
+    "out of date": "compiled from other sources than those installed: install moec again",
+}
 
 
 def doctor(
@@ -52,6 +59,7 @@ def _code(found: Examination, *, named: bool) -> int:
 def _lines(found: Examination, *, named: bool) -> list[str]:
     lines = [f"moec {found.moec}, Python {found.python}"]
     lines += [f"  {name} {version or 'is missing'}" for name, version in found.dependencies.items()]
+    lines.append(f"  event simulation: {SIMULATION[found.simulation]}")
     lines.append("ASTRA-sim")
     for one in found.binaries:
         lines += _binary(one)
@@ -83,6 +91,7 @@ def _json(found: Examination) -> dict[str, Any]:
     return {
         "moec": found.moec,
         "python": found.python,
+        "event_simulation": found.simulation,
         "dependencies": found.dependencies,
         "astra_sim": [
             {

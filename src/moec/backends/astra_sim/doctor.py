@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from moec.backends.astra_sim.find import Binary, find_all
 from moec.backends.astra_sim.smoke import expected_ns, try_smoke
+from moec.compiled import State, state
 from moec.dsl.diagnostics import Diagnostic
 from moec.version import VERSION
 
@@ -41,10 +42,11 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """Versions (None: not installed), binaries, the chakra tools on PATH (None: not there), and what went wrong."""
+    """Versions (None: not installed), how the event simulation runs, binaries, the chakra tools on PATH (None: not there), and what went wrong."""
 
     moec: str
     python: str
+    simulation: State
     dependencies: dict[str, str | None]
     binaries: tuple[Tried, ...]
     chakra_tools: dict[str, str | None]
@@ -63,6 +65,7 @@ def examine(given: str | None = None, environ: Mapping[str, str] = os.environ) -
     return Examination(
         VERSION,
         platform.python_version(),
+        state(),
         dependencies,
         tried,
         {name: shutil.which(name, path=path) for name in CHAKRA_TOOLS},

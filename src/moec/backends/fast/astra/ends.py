@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
+from moec.backends.fast.astra.algorithms import algorithm_of
 from moec.backends.fast.astra.clock import Clock
 from moec.backends.fast.astra.collective import closed_ns
 from moec.backends.fast.astra.fold import folded_ns, folds
@@ -41,14 +42,14 @@ def simulated_ends(
 ) -> tuple[int, ...] | Refusal:
     """The same of parts of any kind, message by message; `members` in the order in which they begin."""
     clock = Clock()
-    post = Post(clock, wires_of(network, clock))
+    post = Post(clock, wires_of(network, clock), network.ranks)
     ends = [-1] * len(members)
 
     def begin(i: int) -> None:
         def done() -> None:
             ends[i] = clock.now
 
-        begins[i](Rank(members[i], network, clock, post), done)
+        begins[i](Rank(members[i], network, clock, post, algorithm_of), done)
 
     for i in range(len(members)):
         if starts[i]:

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from moec.backends.fast.astra.agenda import Event
+from moec.backends.fast.astra.algorithms import algorithm_of
 from moec.backends.fast.astra.clock import Clock
-from moec.backends.fast.astra.network import AstraNetwork, Dim
+from moec.backends.fast.astra.network import AstraNetwork
 from moec.backends.fast.astra.plan import Plan
-from moec.backends.fast.astra.post import Done, Post
+from moec.backends.fast.astra.post import Post
 from moec.backends.fast.astra.rank import Rank
-from moec.backends.fast.astra.refusal import Refusal, Stopped, hangs
-from moec.backends.fast.astra.wires import Flights, Links
+from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts, hangs
+from moec.backends.fast.astra.wires import Flights, Links, Wires
 
 
 class Mirror(Post):
     """Member 0's post: its message to another member comes back as that of the member as far on the other side."""
 
-    __slots__ = ("_dimensions",)
+    __slots__ = ("_dimensions", "_mirrored")
 
-    def __init__(self, clock: Clock, wires: Flights | Links, dimensions: tuple[Dim, ...]) -> None:
-        super().__init__(clock, wires)
-        self._dimensions = dimensions
+    def __init__(self, clock: Clock, wires: Wires, network: AstraNetwork) -> None:
+        super().__init__(clock, wires, network.ranks)
+        self._dimensions, self._mirrored = network.dimensions, wires
 
-    def send(self, tag: int, src: int, dst: int, size: int, done: Done | None = None) -> None:
-        self.put((tag, self._opposite(dst), src, size), src, dst, done)
+    def send(self, tag: int, src: int, dst: int, size: int, sent: Event | None) -> None:
+        if size <= 0:
+            raise Stopped(aborts(f"rank {src} sends a message of 0 bytes to rank {dst}"))
+        self._mirrored.carry(src, dst, size, self.letter(tag, self._opposite(dst), src, size, sent))
 
     def _opposite(self, rank: int) -> int:
         other, spacing = 0, 1
@@ -32,17 +36,6 @@ class Mirror(Post):
             other += (-place) % dim.npus * spacing
             spacing *= dim.npus
         return other
-
-
-def folded_route(src: int, dst: int, dim: Dim) -> tuple[int, ...]:
-    """Routes in which the links of all members that play the same part are one link."""
-    n = dim.npus
-    if dim.topology == "Switch":
-        return (0, 1)
-    if dim.topology == "FullyConnected":
-        return (dst,)
-    clockwise = (dst - src) % n
-    return (1,) * (n - clockwise) if n - clockwise < clockwise else (0,) * clockwise
 
 
 def folds(plan: Plan, network: AstraNetwork) -> bool:
@@ -74,8 +67,8 @@ def folded_ns(plan: Plan, network: AstraNetwork, start_ns: int) -> int | Refusal
         plan = replace(plan, phases=phases)
     clock = Clock()
     aware = network.congestion == "aware"
-    wires = Links(network, clock, folded_route) if aware else Flights(network, clock)
-    rank = Rank(0, network, clock, Mirror(clock, wires, network.dimensions))
+    wires: Wires = Links(network, clock, folded=True) if aware else Flights(network, clock)
+    rank = Rank(0, network, clock, Mirror(clock, wires, network), algorithm_of)
     ends: list[int] = []
 
     def issue(_: None) -> None:

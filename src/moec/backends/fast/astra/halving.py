@@ -6,10 +6,10 @@ from collections import deque
 from math import log2
 
 from moec.backends.fast.astra.plan import Phase
-from moec.backends.fast.astra.stream import Stream
+from moec.backends.fast.astra.rank import Algorithm, Stream
 
 
-class Halving:
+class Halving(Algorithm):
     """One exchange at a time; distances and sizes change when a block is booked."""
 
     __slots__ = (
@@ -17,11 +17,10 @@ class Halving:
         "target", "turned", "where",
     )  # fmt: skip
 
-    def __init__(self, stream: Stream, phase: Phase, direction: int) -> None:
-        del direction  # partners are the same whichever way the queue turns
+    def __init__(self, stream: Stream, phase: Phase) -> None:
         self.stream, self.phase = stream, phase
-        self.ring = phase.ring(stream.rank.number)
-        self.where = self.ring.index(stream.rank.number)
+        self.ring = phase.ring(stream.member)
+        self.where = self.ring.index(stream.member)
         n, gathers = phase.size, phase.kind == "all_gather"
         self.left = int(2 * log2(n)) if phase.kind == "all_reduce" else int(log2(n))
         self.message = phase.bytes if gathers else phase.bytes // 2

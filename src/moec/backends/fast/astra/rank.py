@@ -4,26 +4,156 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from moec.backends.fast.astra.agenda import Event
 from moec.backends.fast.astra.clock import Clock, Desk
-from moec.backends.fast.astra.halving import Halving
+from moec.backends.fast.astra.link import reduction_ns
 from moec.backends.fast.astra.network import AstraNetwork, Kind
 from moec.backends.fast.astra.plan import Phase, Plan
 from moec.backends.fast.astra.post import Post
-from moec.backends.fast.astra.stream import Algorithm, Leg, Stream
-from moec.backends.fast.astra.tree import Tree
 from moec.backends.fast.astra.turns import Turns
-from moec.backends.fast.astra.walk import Walk
+
+TAGS = 500_000_000
+"""Tags of collectives are stream numbers modulo this, plus this; those of sends in traces lie below."""
+Leg = tuple[Phase, int, int, bool]
+"""A phase, its queue, its direction (+1 or −1) and whether it takes the first tree of the pair."""
+
+
+class Algorithm:
+    """Reacts to three events of its stream."""
+
+    __slots__ = ()
+
+    def start(self) -> None:
+        """The stream got its turn in the phase's queue."""
+        raise NotImplementedError
+
+    def proceed(self) -> None:
+        """An endpoint's delay, and a reduction if there was one, are over."""
+        raise NotImplementedError
+
+    def received(self) -> None:
+        """A message came in."""
+        raise NotImplementedError
+
+
+class Proceeds(Event):
+    """The stream's algorithm goes on."""
+
+    __slots__ = ("stream",)
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+
+    def happen(self) -> None:
+        self.stream.algorithm.proceed()
+
+
+class Reduces(Event):
+    """Bytes have come to memory and are reduced for `ns`."""
+
+    __slots__ = ("ns", "stream")
+
+    stream: Stream
+    ns: int
+
+    def happen(self) -> None:
+        self.stream.desk.put(self.ns, self.stream.proceeds)
+
+
+class Received(Event):
+    """A message of the stream came in."""
+
+    __slots__ = ("stream",)
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+
+    def happen(self) -> None:
+        self.stream.algorithm.received()
+
+
+class Stream:
+    """One piece of a collective on one rank. `legs` are what is left to do; `done` is called when nothing is.
+
+    `delay`: nanoseconds at an endpoint.
+    """
+
+    __slots__ = (
+        "algorithm", "came", "delay", "desk", "done", "leg", "legs", "member", "post", "priority", "proceeds", "queue",
+        "rank", "reduced", "reduction", "started", "tag",
+    )  # fmt: skip
+
+    algorithm: Algorithm
+    leg: Leg
+
+    def __init__(
+        self, rank: Rank, number: int, legs: list[Leg], delay: int, priority: int, done: Callable[[], None]
+    ) -> None:
+        self.rank, self.legs, self.delay, self.done = rank, legs, delay, done
+        self.desk, self.post, self.member = rank.desk, rank.post, rank.number
+        self.priority, self.queue, self.started = priority, -1, False
+        self.tag = (number % TAGS if number >= 0 else -(-number % TAGS)) + TAGS
+        self.proceeds, self.came = Proceeds(self), Received(self)
+        self.reduced, self.reduction = -1, 0
+
+    def start(self) -> None:
+        self.started = True
+        self.algorithm.start()
+
+    def hand_over(self, size: int, reduces: bool) -> None:
+        """Passes `size` bytes between network and memory, then reduces them if asked to, then proceeds."""
+        if not reduces:
+            self.desk.put(self.delay, self.proceeds)
+            return
+        if size != self.reduced:
+            self.reduced, self.reduction = size, reduction_ns(size, self.rank.network.local_mem_bw)
+        reduction = Reduces.__new__(Reduces)
+        reduction.stream, reduction.ns = self, self.reduction
+        self.desk.put(self.delay, reduction)
+
+    def send(self, dst: int, size: int) -> None:
+        self.post.send(self.tag, self.member, dst, size, None)
+
+    def receive(self, src: int, size: int) -> None:
+        self.post.receive(self.tag, src, self.member, size, self.came)
+
+    def finish(self) -> None:
+        """The phase is over."""
+        self.rank.advance(self)
+
+
+class Pieces:
+    """What is left of a collective; `done` is called after the last piece."""
+
+    __slots__ = ("_done", "_left")
+
+    def __init__(self, left: int, done: Callable[[], None]) -> None:
+        self._left, self._done = left, done
+
+    def over(self) -> None:
+        """One less."""
+        self._left -= 1
+        if not self._left:
+            self._done()
 
 
 class Rank:
-    """`issue` starts a collective; its pieces pass the queues of the dimensions, some of each queue at once."""
+    """`issue` starts a collective; its pieces pass the queues of the dimensions, some of each queue at once.
 
-    __slots__ = ("_limit", "_queues", "_running", "_trees", "_turns", "desk", "network", "number", "post")
+    `algorithm_of` makes what runs a leg of a stream.
+    """
 
-    def __init__(self, number: int, network: AstraNetwork, clock: Clock, post: Post) -> None:
+    __slots__ = (
+        "_algorithm_of", "_limit", "_queues", "_running", "_trees", "_turns", "desk", "network", "number", "post",
+    )  # fmt: skip
+
+    def __init__(
+        self, number: int, network: AstraNetwork, clock: Clock, post: Post, algorithm_of: Callable[[Stream], Algorithm]
+    ) -> None:
         self.number, self.network, self.post = number, network, post
         self.desk = Desk(clock)
         levels, per_level = len(network.dimensions), network.queues
+        self._algorithm_of = algorithm_of
         self._turns = [Turns(level * per_level, per_level) for level in range(levels)]
         self._queues: list[list[Stream]] = [[] for _ in range(levels * per_level)]
         self._running = [0] * (levels * per_level)
@@ -34,17 +164,10 @@ class Rank:
         self, plan: Plan, first: int, done: Callable[[], None], priority: int = 0, family: Kind | None = None
     ) -> None:
         """Starts all pieces, numbered from `first`; `done` runs after the last one. `family`: the whole collective's kind."""
-        left = plan.pieces
-
-        def one_less() -> None:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                done()
-
+        pieces = Pieces(plan.pieces, done)
         for piece in range(plan.pieces):
             legs = [self._leg(phase, family) for phase in plan.phases]
-            self.advance(Stream(self, first + piece, legs, plan.delay_ns, priority, one_less))
+            self.advance(Stream(self, first + piece, legs, plan.delay_ns, priority, pieces.over))
 
     def issue_own(self, make: Callable[[Stream], Algorithm], done: Callable[[], None]) -> None:
         """Starts one stream, in the first queue, that an algorithm of its own runs."""
@@ -71,7 +194,7 @@ class Rank:
         if stream.legs:
             stream.leg = stream.legs.pop(0)
             stream.queue, stream.started = stream.leg[1], False
-            stream.algorithm = _algorithm(stream)
+            stream.algorithm = self._algorithm_of(stream)
             self._enqueue(stream)
         else:
             stream.queue = -1
@@ -94,16 +217,3 @@ class Rank:
             queue[place].start()
             self._running[number] += 1
             place += 1
-
-
-def _algorithm(stream: Stream) -> Algorithm:
-    phase, _, direction, first_tree = stream.leg
-    match phase.algorithm:
-        case "ring" | "direct":
-            return Walk(stream, phase, direction)
-        case "halvingDoubling":
-            return Halving(stream, phase, direction)
-        case "doubleBinaryTree":
-            return Tree(stream, phase, first_tree)
-        case unknown:
-            raise ValueError(f"no collective algorithm is called {unknown}")

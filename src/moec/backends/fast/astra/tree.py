@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from moec.backends.fast.astra.plan import Phase
-from moec.backends.fast.astra.stream import Stream
+from moec.backends.fast.astra.rank import Algorithm, Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +35,15 @@ def place_of(position: int, size: int, root_last: bool) -> Place:
     return Place(parent, position - low // 2, position + low // 2)
 
 
-class Tree:
+class Tree(Algorithm):
     """A leaf sends up and waits; an inner member reduces two children, sends up, waits, sends down; the root turns round."""
 
     __slots__ = ("_ring", "_role", "_size", "_state", "_stray", "_stream", "_where")
 
     def __init__(self, stream: Stream, phase: Phase, root_last: bool) -> None:
         self._stream, self._size = stream, phase.bytes
-        self._ring = phase.ring(stream.rank.number)
-        self._where = place_of(self._ring.index(stream.rank.number), phase.size, root_last)
+        self._ring = phase.ring(stream.member)
+        self._where = place_of(self._ring.index(stream.member), phase.size, root_last)
         where = self._where
         self._role = "root" if where.parent < 0 else "leaf" if where.left < 0 and where.right < 0 else "inner"
         self._state = "begin"

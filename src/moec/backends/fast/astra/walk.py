@@ -2,49 +2,39 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from moec.backends.fast.astra.plan import Phase
-from moec.backends.fast.astra.stream import Stream
+from moec.backends.fast.astra.rank import Algorithm, Stream
 
 
-class Walk:
-    """Sends a block whenever an endpoint is ready for one. `direct` keeps `window` blocks in flight, `ring` one."""
+class Walk(Algorithm):
+    """Sends a block whenever an endpoint is ready for one. `direct` keeps `window` blocks in flight, `ring` one.
+
+    Blocks are booked, and sent in the order of booking: the next one booked goes to `to`, the next one sent to `sends_to`
+    and makes the member wait for one from `waits_for`; `booked` are not sent yet.
+    """
 
     __slots__ = (
-        "arrived",
-        "away",
-        "direct",
-        "fast",
-        "free",
-        "from_",
-        "left",
-        "limit",
-        "message",
-        "packets",
-        "parallel",
-        "phase",
-        "ring",
-        "slow",
-        "stream",
-        "to",
-        "turned",
-        "where",
+        "arrived", "away", "booked", "direct", "fast", "free", "gathers_late", "left", "limit", "message", "parallel",
+        "reduces", "ring", "sends_to", "slow", "slows", "stream", "turned", "waits_for", "where",
     )  # fmt: skip
 
     def __init__(self, stream: Stream, phase: Phase, direction: int) -> None:
-        self.stream, self.phase = stream, phase
-        self.ring = phase.ring(stream.rank.number)
-        self.where = self.ring.index(stream.rank.number)
+        self.stream = stream
+        self.ring = phase.ring(stream.member)
+        self.where = self.ring.index(stream.member)
         n = phase.size
         self.away, self.direct = direction, phase.algorithm == "direct"
-        self.to, self.from_ = (self.where + direction) % n, (self.where - direction) % n
+        self.sends_to, self.waits_for = (self.where + direction) % n, (self.where - direction) % n
         self.parallel = 1
         if self.direct:
             self.parallel = n - 1 if phase.window == -1 else min(phase.window, n - 1)
         self.left = blocks(phase)
         self.message = phase.bytes if phase.kind == "all_gather" else phase.bytes // n
-        self.packets: deque[tuple[int, int]] = deque()
+        self.reduces = {"reduce_scatter": 1, "all_reduce": 2}.get(phase.kind, 0)
+        whole = not self.direct or phase.group is not None
+        self.slows = (n - 1 if whole else 1) * self.parallel
+        self.gathers_late = self.direct and phase.kind == "all_reduce"
+        self.booked = 0
         self.fast = self.slow = self.free = 0
         self.turned = False
         self.arrived = 0
@@ -60,7 +50,7 @@ class Walk:
 
     def proceed(self) -> None:
         self.free += 1
-        if self.direct and self.phase.kind == "all_reduce" and self.left <= self.limit:
+        if self.gathers_late and self.left <= self.limit:
             if self.arrived < self.limit:  # the second half begins when all of the first has come in
                 return
             for _ in range(self.parallel):
@@ -73,35 +63,36 @@ class Walk:
     def _insert(self) -> None:
         """Books a block: the first ones are the rank's own, later ones were received and may need reducing."""
         if self.fast == 0 and self.slow == 0:
-            self.fast = self.parallel
-            whole = not self.direct or self.phase.group is not None
-            self.slow = (self.limit if whole else 1) * self.parallel
+            self.fast, self.slow = self.parallel, self.slows
             self.turned = not self.turned
-        self.packets.append((self.to, self.from_))
+        self.booked += 1
+        reduces = False
         if self.fast > 0:
             self.fast -= 1
-            reduces = False
         else:
             self.slow -= 1
-            kind = self.phase.kind
-            reduces = kind == "reduce_scatter" or (kind == "all_reduce" and self.turned)
+            reduces = self.reduces == 1 or (self.reduces == 2 and self.turned)
         self.stream.hand_over(self.message, reduces)
-        if self.direct:
-            self.to, self.from_ = self._past(self.to, self.away), self._past(self.from_, -self.away)
-
-    def _past(self, place: int, step: int) -> int:
-        n = self.phase.size
-        place = (place + step) % n
-        return (place + step) % n if place == self.where else place
 
     def _send(self) -> None:
-        if not self.packets or self.left == 0 or self.free == 0:
+        if self.booked == 0 or self.left == 0 or self.free == 0:
             return
-        to, from_ = self.packets.popleft()
-        self.stream.send(self.ring[to], self.message)
-        self.stream.receive(self.ring[from_], self.message)
+        self.booked -= 1
+        to: int = self.ring[self.sends_to]
+        from_: int = self.ring[self.waits_for]
+        if self.direct:
+            self.sends_to = self._past(self.sends_to, self.away)
+            self.waits_for = self._past(self.waits_for, -self.away)
+        self.stream.send(to, self.message)
+        self.stream.receive(from_, self.message)
         self.left -= 1
         self.free -= 1
+
+    def _past(self, place: int, step: int) -> int:
+        """The next place in a direction, leaving out the member's own."""
+        n = self.limit + 1
+        place = (place + step + n) % n
+        return (place + step + n) % n if place == self.where else place
 
 
 def blocks(phase: Phase) -> int:

@@ -2,106 +2,183 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
+from moec.backends.fast.astra.agenda import Event
 from moec.backends.fast.astra.clock import Call, Clock
 from moec.backends.fast.astra.link import hop_ns, serialization_ns, unaware_ns
-from moec.backends.fast.astra.network import AstraNetwork, Dim
+from moec.backends.fast.astra.network import AstraNetwork
 
-Route = Callable[[int, int, Dim], tuple[int, ...]]
+RING, SWITCH, FULL = range(3)
+_TOPOLOGIES = {"Ring": RING, "Switch": SWITCH, "FullyConnected": FULL}
 
 
-class Wires(Protocol):
+class Message(Event):
+    """On its way it has `hops` links to go, of which `link` is the next or present one; `then` waits behind it."""
+
+    __slots__ = ("hops", "link", "size", "target", "then", "wires")
+
+    hops: int
+    link: int
+    size: int
+    target: int
+    then: Message | None
+    wires: Links | None
+
+    def arrive(self) -> None:
+        """It is there."""
+        raise NotImplementedError
+
+    def happen(self) -> None:
+        if self.wires is None:
+            self.arrive()
+        else:
+            self.wires.hop(self)
+
+
+class Parcel(Message):
+    """Runs `call(argument)` when it has arrived."""
+
+    __slots__ = ("argument", "call")
+
+    def __init__(self, call: Call, argument: Any) -> None:
+        self.wires, self.then = None, None
+        self.call, self.argument = call, argument
+
+    def arrive(self) -> None:
+        self.call(self.argument)
+
+
+class Wires:
     """What carries messages. `loops`: also those of a rank to itself."""
+
+    __slots__ = ("loops",)
 
     loops: bool
 
+    def carry(self, src: int, dst: int, size: int, message: Message) -> None:
+        """Lets `message` arrive when it is there."""
+        raise NotImplementedError
+
     def send(self, src: int, dst: int, size: int, call: Call, argument: Any) -> None:
         """Runs `call(argument)` when the message has arrived."""
+        self.carry(src, dst, size, Parcel(call, argument))
 
 
-class Flights:
+class Flights(Wires):
     """The unaware network."""
 
-    __slots__ = ("_clock", "_known", "_network", "loops")
+    __slots__ = ("_clock", "_known", "_network")
 
     def __init__(self, network: AstraNetwork, clock: Clock) -> None:
-        self._network, self._clock, self.loops = network, clock, False
+        self._clock, self._network, self.loops = clock, network, False
         self._known: dict[tuple[int, int, int], int] = {}
 
-    def send(self, src: int, dst: int, size: int, call: Call, argument: Any) -> None:
+    def carry(self, src: int, dst: int, size: int, message: Message) -> None:
         time = self._known.get((src, dst, size))
         if time is None:
             time = self._known[src, dst, size] = unaware_ns(src, dst, size, self._network)
-        self._clock.at(self._clock.now + time, call, argument)
+        self._clock.put(self._clock.now + time, message)
 
 
-class _Message:
-    __slots__ = ("argument", "call", "route", "size", "step")
+class Link(Event):
+    """Carries one message at a time; `first` … `last` wait for it. It happens that it is free again."""
 
-    def __init__(self, route: tuple[int, ...], size: int, call: Call, argument: Any) -> None:
-        self.route, self.size, self.call, self.argument, self.step = route, size, call, argument, 0
+    __slots__ = ("busy", "first", "last", "wires")
+
+    def __init__(self, wires: Links) -> None:
+        self.wires, self.busy = wires, False
+        self.first: Message | None = None
+        self.last: Message | None = None
+
+    def happen(self) -> None:
+        message = self.first
+        if message is None:
+            self.busy = False
+            return
+        self.first = message.then
+        if self.first is None:
+            self.last = None
+        message.then = None
+        self.wires.start(self, message)
 
 
-class Links:
-    """The aware network: every link carries one message at a time, in the order of arrival, whole hop by whole hop."""
+class Links(Wires):
+    """The aware network: every link carries one message at a time, in the order of arrival, whole hop by whole hop.
 
-    __slots__ = ("_busy", "_clock", "_dim", "_known", "_route", "_waiting", "loops")
+    Link s is that from s clockwise and n + s that from s anticlockwise (ring), that of s into the switch and n + s from it
+    to s (switch), n·s + d that from s to d (full mesh). `folded`: those of all members that play the same part are one.
+    """
 
-    def __init__(self, network: AstraNetwork, clock: Clock, route: Route | None = None) -> None:
-        self._dim, self._clock, self._route = network.dimensions[0], clock, route or links_of
-        self.loops = self._dim.topology == "Switch"
-        self._busy: set[int] = set()
-        self._waiting: dict[int, deque[_Message]] = {}
+    __slots__ = ("_clock", "_dim", "_folded", "_hold", "_hop", "_known", "_links", "_npus", "_size", "_topology")
+
+    def __init__(self, network: AstraNetwork, clock: Clock, *, folded: bool = False) -> None:
+        self._dim, self._clock, self._folded = network.dimensions[0], clock, folded
+        self._topology, self._npus = _TOPOLOGIES[self._dim.topology], self._dim.npus
+        self.loops = self._topology == SWITCH
+        self._links: dict[int, Link] = {}
         self._known: dict[int, tuple[int, int]] = {}
+        self._size, self._hop, self._hold = -1, 0, 0
 
-    def send(self, src: int, dst: int, size: int, call: Call, argument: Any) -> None:
-        self._enter(_Message(self._route(src, dst, self._dim), size, call, argument))
-
-    def _enter(self, message: _Message) -> None:
-        link = message.route[message.step]
-        if link in self._busy:
-            self._waiting.setdefault(link, deque()).append(message)
+    def carry(self, src: int, dst: int, size: int, message: Message) -> None:
+        message.wires, message.size, message.target = self, size, dst
+        n = self._npus
+        message.hops = 1
+        if self._topology == RING:
+            clockwise = (dst - src + n) % n
+            onward = n - clockwise >= clockwise
+            message.hops = clockwise if onward else n - clockwise
+            message.link = src if onward else n + src
+        elif self._topology == SWITCH:
+            message.hops, message.link = 2, src
         else:
-            self._start(link, message)
+            message.link = n * src + dst
+        self._enter(message)
 
-    def _start(self, link: int, message: _Message) -> None:
-        self._busy.add(link)
-        times = self._known.get(message.size)
-        if times is None:
-            size = message.size
-            times = self._known[size] = (hop_ns(size, self._dim), serialization_ns(size, self._dim))
+    def hop(self, message: Message) -> None:
+        """A message has crossed a link."""
+        message.hops -= 1
+        if not message.hops:
+            message.wires = None
+            message.arrive()
+            return
+        if self._topology == SWITCH:
+            message.link = self._npus + message.target
+        elif message.link < self._npus:
+            message.link = message.link + 1 if message.link + 1 < self._npus else 0
+        else:
+            message.link = message.link - 1 if message.link > self._npus else 2 * self._npus - 1
+        self._enter(message)
+
+    def _enter(self, message: Message) -> None:
+        number = self._part(message.link) if self._folded else message.link
+        link = self._links.get(number)
+        if link is None:
+            link = self._links[number] = Link(self)
+        if not link.busy:
+            self.start(link, message)
+            return
+        if link.last is None:
+            link.first = message
+        else:
+            link.last.then = message
+        link.last = message
+
+    def _part(self, link: int) -> int:
+        return link % self._npus if self._topology == FULL else int(link >= self._npus)
+
+    def start(self, link: Link, message: Message) -> None:
+        """A message begins to cross a link."""
+        link.busy = True
+        if message.size != self._size:
+            self._size = message.size
+            times = self._known.get(self._size)
+            if times is None:
+                times = self._known[self._size] = hop_ns(self._size, self._dim), serialization_ns(self._size, self._dim)
+            self._hop, self._hold = times
         now = self._clock.now
-        self._clock.at(now + times[0], self._leave, message)
-        self._clock.at(now + times[1], self._free, link)
-
-    def _leave(self, message: _Message) -> None:
-        message.step += 1
-        if message.step == len(message.route):
-            message.call(message.argument)
-        else:
-            self._enter(message)
-
-    def _free(self, link: int) -> None:
-        self._busy.discard(link)
-        waiting = self._waiting.get(link)
-        if waiting:
-            self._start(link, waiting.popleft())
-
-
-def links_of(src: int, dst: int, dim: Dim) -> tuple[int, ...]:
-    """The links from `src` to `dst`; a ring's shorter way, clockwise when both are as short."""
-    n = dim.npus
-    if dim.topology == "FullyConnected":
-        return (src * n + dst,)
-    if dim.topology == "Switch":
-        return (src, n + dst)
-    clockwise = (dst - src) % n
-    if n - clockwise < clockwise:
-        return tuple(n + (src - k) % n for k in range(n - clockwise))
-    return tuple((src + k) % n for k in range(clockwise))
+        self._clock.put(now + self._hop, message)
+        self._clock.put(now + self._hold, link)
 
 
 def wires_of(network: AstraNetwork, clock: Clock) -> Wires:

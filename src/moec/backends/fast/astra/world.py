@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from moec.backends.fast.astra.algorithms import algorithm_of
 from moec.backends.fast.astra.clock import Clock
 from moec.backends.fast.astra.network import AstraNetwork
 from moec.backends.fast.astra.plan import Plan
@@ -27,7 +28,7 @@ class Start:
 def simulate(network: AstraNetwork, starts: tuple[Start, ...]) -> list[dict[int, int]] | Refusal:
     """When each member of each collective is done (its rank to absolute nanoseconds), all on one network."""
     clock = Clock()
-    post = Post(clock, wires_of(network, clock))
+    post = Post(clock, wires_of(network, clock), network.ranks)
     ranks: dict[int, Rank] = {}
     ends: list[dict[int, int]] = [{} for _ in starts]
 
@@ -37,7 +38,7 @@ def simulate(network: AstraNetwork, starts: tuple[Start, ...]) -> list[dict[int,
     def issue(which: tuple[int, Start]) -> None:
         index, start = which
         for member in start.members:
-            rank = ranks.setdefault(member, Rank(member, network, clock, post))
+            rank = ranks.setdefault(member, Rank(member, network, clock, post, algorithm_of))
             rank.issue(start.plan, start.number, partial(note, ends[index], member))
 
     try:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from moec.backends.fast.astra.clock import Clock, Desk
+from moec.backends.fast.astra.clock import Clock, Deferred, Desk
 from moec.backends.fast.astra.plan import Plan
 from moec.backends.fast.astra.post import Post
 from moec.backends.fast.astra.refusal import Stopped, aborts
@@ -31,7 +29,7 @@ class CoarseMachine:
         self._setup, self._calls = setup, Calls(setup)
         self._clock = clock = Clock()
         self._desks = [Desk(clock) for _ in range(setup.world)]
-        self._post = Post(clock, wires_of(setup.network, clock))
+        self._post = Post(clock, wires_of(setup.network, clock), setup.world)
         self._stores = Stores(setup.memory)
         self._open: dict[tuple[object, ...], Round | Crossing | Spread] = {}
         self._occupancy = Occupancy(setup.network)
@@ -78,10 +76,10 @@ class CoarseMachine:
     def send(self, npu: Npu, node: int, action: Sends) -> None:
         if not 0 <= action.peer < self._setup.world:
             raise Stopped(aborts(f"rank {npu.rank} sends to rank {action.peer} of {self._setup.world}"))
-        self._post.send(action.tag, npu.rank, action.peer, action.size, partial(npu.delivered, node))
+        self._post.send(action.tag, npu.rank, action.peer, action.size, Deferred(npu.delivered, node))
 
     def receive(self, npu: Npu, node: int, action: Receives) -> None:
-        self._post.receive(action.tag, action.peer, npu.rank, action.size, partial(npu.delivered, node))
+        self._post.receive(action.tag, action.peer, npu.rank, action.size, Deferred(npu.delivered, node))
 
     def gather(self, npu: Npu, node: int, action: Gathers) -> None:
         prefix, members = self._calls.custom(npu, action), self._calls.members(npu, action)

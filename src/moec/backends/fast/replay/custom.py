@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
+from moec.backends.fast.astra.agenda import Event
+from moec.backends.fast.astra.rank import Algorithm, Stream
 from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts
-from moec.backends.fast.astra.stream import Stream
 from moec.backends.fast.replay.hash_table import HashTable
 from moec.backends.fast.replay.program import native_tag
 from moec.compiler.chakra.read import content
@@ -102,7 +102,19 @@ def _tables(trace: Trace) -> tuple[dict[int, list[int]], list[int]]:
     return {parent: list(kids) for parent, kids in children.items()}, list(nodes)
 
 
-class Custom:
+class Delivered(Event):
+    """A message of node `node` is there."""
+
+    __slots__ = ("custom", "node")
+
+    def __init__(self, custom: Custom, node: int) -> None:
+        self.custom, self.node = custom, node
+
+    def happen(self) -> None:
+        self.custom.delivered(self.node)
+
+
+class Custom(Algorithm):
     """Plays one member's nodes on its stream (CustomAlgorithm.cc). `real`: ranks by the numbers that the set uses.
 
     `swallows` is told before each end whether it is an event of the rank itself; `fault` makes the end of a bad node.
@@ -131,38 +143,33 @@ class Custom:
         else:
             self._issue_free()
 
-    def received(self) -> None:
-        raise AssertionError("a custom set is told of its nodes, not of messages")
-
-    def proceed(self) -> None:
-        raise AssertionError("a custom set is told of its nodes, not of endpoints")
-
     def _issue_free(self) -> None:
         for node in self._free:
             self._free.remove(node)
             self._issue(node)
 
     def _issue(self, node: int) -> None:
-        step, rank = self._score.steps[node], self._stream.rank
+        step, stream = self._score.steps[node], self._stream
         self._running += 1
         if step.size < 0:
             raise self._fault(f"node {node} of a custom set lacks its peer, `comm_size` or `comm_tag`")
         if step.kind == COMP:
-            rank.desk.after(step.size, self._lasted, node)
+            stream.desk.after(step.size, self._lasted, node)
         elif step.kind in (SEND, RECV):
             if not 0 <= step.peer < len(self._real) or step.tag < 0:
                 raise Stopped(aborts(f"node {node} of a custom set names member {step.peer} of {len(self._real)}"))
             peer = self._real[step.peer]
             if step.kind == SEND:
-                rank.post.send(step.tag, rank.number, peer, step.size, partial(self._delivered, node))
+                stream.post.send(step.tag, stream.member, peer, step.size, Delivered(self, node))
             else:
-                rank.post.receive(step.tag, peer, rank.number, step.size, partial(self._delivered, node))
+                stream.post.receive(step.tag, peer, stream.member, step.size, Delivered(self, node))
 
     def _lasted(self, node: int) -> None:
         self._swallows(True)
         self._over(node)
 
-    def _delivered(self, node: int, _: None) -> None:
+    def delivered(self, node: int) -> None:
+        """A message of a node is there."""
         self._swallows(False)
         self._over(node)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from moec.backends.fast.astra.clock import Clock
+from moec.backends.fast.astra.algorithms import algorithm_of
+from moec.backends.fast.astra.clock import Clock, Deferred
 from moec.backends.fast.astra.post import Post
 from moec.backends.fast.astra.rank import Rank
 from moec.backends.fast.astra.refusal import Stopped, aborts
@@ -24,8 +25,8 @@ class EventMachine:
     def __init__(self, setup: Setup, *, detail: bool = False) -> None:
         self._setup, self._calls = setup, Calls(setup)
         self._clock = Clock()
-        post = Post(self._clock, wires_of(setup.network, self._clock), rendezvous=setup.rendezvous)
-        self._ranks = [Rank(rank, setup.network, self._clock, post) for rank in range(setup.world)]
+        post = Post(self._clock, wires_of(setup.network, self._clock), setup.world, rendezvous=setup.rendezvous)
+        self._ranks = [Rank(rank, setup.network, self._clock, post, algorithm_of) for rank in range(setup.world)]
         self._stores = Stores(setup.memory)
         self.npus = [Npu(rank, program, self, detail=detail) for rank, program in enumerate(setup.programs)]
 
@@ -63,10 +64,10 @@ class EventMachine:
 
     def send(self, npu: Npu, node: int, action: Sends) -> None:
         self._reaches(npu, action.peer)
-        self._ranks[npu.rank].post.send(action.tag, npu.rank, action.peer, action.size, partial(npu.delivered, node))
+        self._ranks[npu.rank].post.send(action.tag, npu.rank, action.peer, action.size, Deferred(npu.delivered, node))
 
     def receive(self, npu: Npu, node: int, action: Receives) -> None:
-        done = partial(npu.delivered, node)
+        done = Deferred(npu.delivered, node)
         self._ranks[npu.rank].post.receive(action.tag, action.peer, npu.rank, action.size, done)
 
     def _reaches(self, npu: Npu, peer: int) -> None:

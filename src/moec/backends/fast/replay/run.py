@@ -19,6 +19,8 @@ from moec.backends.fast.replay.system import KINDS
 from moec.backends.fast.replay.timing import NodeTimes, Refused, Timing
 from moec.compiler.chakra.trace import Trace
 
+TOO_LARGE = "a size or a time of 2^63 or more"
+
 
 def time_traces(
     prefix: str | Path,
@@ -48,6 +50,8 @@ def replay_files(files: Files, options: Options, *, nodes: bool = False) -> Timi
         return replay(setup_of(files, options), nodes=nodes)
     except Stopped as stopped:
         raise Refused(stopped.refusal) from None
+    except OverflowError:
+        raise Refused(Refusal("unsupported", None, TOO_LARGE)) from None
 
 
 def replay(setup: Setup, *, nodes: bool = False) -> Timing:

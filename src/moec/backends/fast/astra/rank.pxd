@@ -1,0 +1,68 @@
+cimport cython
+from moec.backends.fast.astra.clock cimport Clock, Desk
+from moec.backends.fast.astra.agenda cimport Event
+from moec.backends.fast.astra.post cimport Post
+
+cdef class Stream
+
+cdef class Algorithm:
+    cpdef start(self)
+    cpdef proceed(self)
+    cpdef received(self)
+
+cdef class Proceeds(Event):
+    cdef Stream stream
+    cpdef happen(self)
+
+cdef class Reduces(Event):
+    cdef Stream stream
+    cdef long long ns
+    cpdef happen(self)
+
+cdef class Received(Event):
+    cdef Stream stream
+    cpdef happen(self)
+
+cdef class Rank
+
+@cython.final
+cdef class Stream:
+    cdef public Rank rank
+    cdef public list legs
+    cdef public long long delay
+    cdef public object done
+    cdef public Desk desk
+    cdef public Post post
+    cdef public long long member
+    cdef public long long priority
+    cdef public Py_ssize_t queue
+    cdef public bint started
+    cdef public long long tag
+    cdef public Proceeds proceeds
+    cdef public Received came
+    cdef public long long reduced, reduction
+    cdef public Algorithm algorithm
+    cdef public tuple leg
+    cpdef start(self)
+    @cython.locals(reduction=Reduces)
+    cpdef hand_over(self, long long size, bint reduces)
+    cpdef send(self, long long dst, long long size)
+    cpdef receive(self, long long src, long long size)
+    cpdef finish(self)
+
+@cython.final
+cdef class Rank:
+    cdef public long long number
+    cdef public object network
+    cdef public Post post
+    cdef public Desk desk
+    cdef object _algorithm_of
+    cdef list _turns, _queues, _running
+    cdef long long _limit
+    cdef dict _trees
+    @cython.locals(before=Py_ssize_t)
+    cpdef advance(self, Stream stream)
+    @cython.locals(queue=list, place=Py_ssize_t, other=Stream)
+    cdef _enqueue(self, Stream stream)
+    @cython.locals(queue=list, place=Py_ssize_t)
+    cdef _fill(self, Py_ssize_t number)

@@ -1,0 +1,52 @@
+cimport cython
+from moec.backends.fast.astra.clock cimport Clock
+from moec.backends.fast.astra.agenda cimport Event
+
+cdef int RING, SWITCH, FULL
+
+cdef class Message(Event):
+    cdef public long long size
+    cdef public long long link, target
+    cdef public long long hops
+    cdef public Links wires
+    cdef public Message then
+    cpdef arrive(self)
+    cpdef happen(self)
+
+cdef class Parcel(Message):
+    cdef object call, argument
+    cpdef arrive(self)
+
+cdef class Wires:
+    cdef public bint loops
+    cpdef carry(self, long long src, long long dst, long long size, Message message)
+    cpdef send(self, long long src, long long dst, long long size, call, argument)
+
+cdef class Flights(Wires):
+    cdef Clock _clock
+    cdef object _network
+    cdef dict _known
+    cpdef carry(self, long long src, long long dst, long long size, Message message)
+
+cdef class Link(Event):
+    cdef Links wires
+    cdef bint busy
+    cdef Message first, last
+    @cython.locals(message=Message)
+    cpdef happen(self)
+
+cdef class Links(Wires):
+    cdef Clock _clock
+    cdef object _dim
+    cdef bint _folded
+    cdef int _topology
+    cdef long long _npus, _size, _hop, _hold
+    cdef dict _links, _known
+    @cython.locals(n='long long', clockwise='long long', onward=bint)
+    cpdef carry(self, long long src, long long dst, long long size, Message message)
+    cpdef hop(self, Message message)
+    @cython.locals(number='long long', link=Link)
+    cdef _enter(self, Message message)
+    cdef long long _part(self, long long link)
+    @cython.locals(now='long long')
+    cpdef start(self, Link link, Message message)
