@@ -16,12 +16,13 @@ cdef class Agenda:
     cdef list _times, _slots
     cdef dict _later
     cdef long long _levels
+    cdef long long[16] _full
     @cython.locals(slot=list)
     cpdef add(self, long long time, Event event)
     cpdef bint advance(self)
     @cython.locals(apart='long long', level=int, digit=int, slot=list)
     cdef _place(self, Event event)
-    @cython.locals(level=int, number=int, end=int, slot=list, first=Event)
+    @cython.locals(level=int, number=int, full='long long', slot=list, first=Event)
     cdef bint _turn(self)
     @cython.locals(event=Event)
     cdef _spread(self, list slot)

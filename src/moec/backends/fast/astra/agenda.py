@@ -42,7 +42,10 @@ class Event:
 class Agenda:
     """`now`: the present nanosecond, and `present` what happens in it; more may be added."""
 
-    __slots__ = ("_later", "_levels", "_slots", "_times", "now", "present")
+    __slots__ = ("_full", "_later", "_levels", "_slots", "_times", "now", "present")
+
+    _full: list[int]
+    """A bit for each slot in use of a level; only compiled code has it, as an array of zeros at first."""
 
     def __init__(self) -> None:
         self.now = 0
@@ -54,11 +57,10 @@ class Agenda:
 
     def add(self, time: int, event: Event) -> None:
         """An event that shall happen at `time`, not before now."""
+        event.time = time
         if COMPILED:
-            event.time = time
             self._place(event)
             return
-        event.time = time
         slot = self._later.get(time)
         if slot is None:
             self._later[time] = [event]
@@ -85,6 +87,7 @@ class Agenda:
         level = highest(apart) >> 2
         digit = (event.time >> (4 * level)) & 15
         self._levels |= 1 << level
+        self._full[level] |= 1 << digit
         slot: list[Event] = self._slots[16 * level + digit]
         slot.append(event)
 
@@ -93,15 +96,13 @@ class Agenda:
         if not self._levels:
             return False
         level = highest(self._levels & -self._levels)
-        number, end = 16 * level, 16 * level + 16
-        while not self._slots[number]:
-            number += 1
+        full = self._full[level]
+        number = 16 * level + highest(full & -full)
+        self._full[level] = full & (full - 1)
+        if not self._full[level]:
+            self._levels &= self._levels - 1
         slot: list[Event] = self._slots[number]
         self._slots[number] = []
-        while number < end and not self._slots[number]:
-            number += 1
-        if number == end:
-            self._levels &= self._levels - 1
         first: Event = slot[0]
         self.now, self.present = first.time, slot
         if level and len(slot) > 1:
