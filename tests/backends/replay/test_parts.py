@@ -5,14 +5,12 @@ import random
 import numpy as np
 import pytest
 
-from moec.backends.fast.astra.clock import Clock
 from moec.backends.fast.astra.ends import apart_ns, together_ns
 from moec.backends.fast.astra.plan import plan_of
 from moec.backends.fast.astra.rings import is_ring, new_track, ring_ends
 from moec.backends.fast.astra.sends import issue_order, table_order
 from moec.backends.fast.replay.custom_sets import places
 from moec.backends.fast.replay.hash_table import HashTable
-from moec.backends.fast.replay.lineage import ARRIVE, LEFT, MARK, REACH, Mark, Message, precedes
 from moec.backends.fast.replay.occupancy import Occupancy, Unsure
 from moec.backends.fast.replay.program import native_tag
 from moec.backends.fast.replay.reading import shape
@@ -124,29 +122,6 @@ def test_a_ring_that_begins_apart_ends_as_simulated(seed):
         assert set((together - 1).tolist()) == {together_ns(plan, net)}
 
 
-def test_of_two_events_the_one_with_the_elder_ancestor_is_first():
-    rows = [Mark(0, turn=rank) for rank in (0, 1)]
-    first = [Message(rank, 2, 10, 30, 0, rows[rank], None) for rank in (0, 1)]
-    second = [Message(rank, 2, 5, 25, 10, rows[rank], first[rank]) for rank in (0, 1)]
-
-    assert precedes((REACH, second[0]), (REACH, second[1]))
-    assert not precedes((REACH, second[1]), (REACH, second[0]))
-    assert precedes((REACH, first[0]), (LEFT, Message(0, 3, 30, 40, 0, rows[1], None)))
-
-
-def test_sender_and_receiver_of_one_message_end_in_that_order():
-    message = Message(0, 1, 10, 30, 0, Mark(0, turn=0), None, passing=30)
-    ends = [Mark(60, same=(ARRIVE, message), turn=turn) for turn in (0, 1)]
-
-    assert precedes((MARK, ends[0]), (MARK, ends[1]))
-    assert not precedes((MARK, ends[1]), (MARK, ends[0]))
-
-
-def test_an_ancestry_that_is_not_kept_is_no_guess():
-    with pytest.raises(Unsure):
-        precedes((MARK, Mark(5)), (MARK, Mark(5)))
-
-
 def test_links_are_for_one_collective_but_a_ring_may_follow_itself():
     occupancy = Occupancy(network("aware", "Switch", 4))
     occupancy.enter((0, 1), 0, ring=True)
@@ -157,16 +132,5 @@ def test_links_are_for_one_collective_but_a_ring_may_follow_itself():
         occupancy.enter((1, 2), 60, ring=True)
     occupancy.settle((2, 3), 100)
     with pytest.raises(Unsure):
-        occupancy.follow((2, 3), 99)
-    occupancy.follow((2, 3), 100)
-
-
-def test_a_clock_knows_whether_a_nanosecond_began_with_one_event():
-    clock, seen = Clock(), []
-    clock.at(1, lambda _: seen.append(clock.alone), None)
-    clock.at(2, lambda _: seen.append(clock.alone), None)
-    clock.at(2, lambda _: seen.append(clock.alone), None)
-
-    clock.run()
-
-    assert seen == [True, False, False]
+        occupancy.enter((2, 3), 99)
+    occupancy.enter((2, 3), 100)

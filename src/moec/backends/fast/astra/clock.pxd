@@ -8,11 +8,10 @@ cdef class Deferred(Event):
 @cython.final
 cdef class Clock:
     cdef public long long now
-    cdef public bint alone
     cdef Agenda _agenda
     cpdef at(self, long long time, call, argument)
     cpdef put(self, long long time, Event event)
-    @cython.locals(agenda=Agenda, present=list, event=Event)
+    @cython.locals(agenda=Agenda, event=Event)
     cdef _run(self)
     cpdef run(self)
 

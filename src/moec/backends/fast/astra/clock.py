@@ -39,16 +39,12 @@ class Deferred(Event):
 
 
 class Clock:
-    """Time in whole nanoseconds. Events asked for at time 0, before the first one ran, trip an assertion.
+    """Time in whole nanoseconds. Events asked for at time 0, before the first one ran, trip an assertion."""
 
-    `alone`: the nanosecond began with one event.
-    """
-
-    __slots__ = ("_agenda", "alone", "now")
+    __slots__ = ("_agenda", "now")
 
     def __init__(self) -> None:
         self.now = 0
-        self.alone = False
         self._agenda = Agenda()
 
     def at(self, time: int, call: Call, argument: Any) -> None:
@@ -70,9 +66,7 @@ class Clock:
         agenda = self._agenda
         while agenda.advance():
             self.now = agenda.now
-            present = agenda.present
-            self.alone = len(present) == 1
-            for event in present:  # which may grow meanwhile
+            for event in agenda.present:  # which may grow meanwhile
                 event.happen()
 
 

@@ -26,22 +26,23 @@ _TAGS = 500_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exchange:
-    """A set of messages that are all free to go, members by position.
+    """A set of sends and receives that are all free to go, members by position.
 
-    Member i sends `size[start[i]:start[i + 1]]` bytes to `target[…]`, in the order of issue; `counts`: messages that each
-    sends or receives.
+    Nodes `start[i]` to `start[i + 1]` are those of member i, in the order of issue: whether they are `sends`, the other's
+    position, bytes and tag.
     """
 
     start: Ints
-    target: Ints
+    sends: NDArray[np.bool_]
+    peer: Ints
     size: Ints
-    counts: Ints
+    tag: Ints
 
-    def row(self, position: int, members: tuple[int, ...]) -> list[tuple[int, int]]:
-        """Target, as a rank, and bytes of each message of one member."""
-        a, b = self.start[position], self.start[position + 1]
-        pairs = zip(self.target[a:b].tolist(), self.size[a:b].tolist(), strict=True)
-        return [(members[target], size) for target, size in pairs]
+    def part(self, position: int, members: tuple[int, ...]) -> tuple[list[bool], list[int], list[int], list[int]]:
+        """What one member does; others by rank."""
+        its = slice(self.start[position], self.start[position + 1])
+        peers = [members[peer] for peer in self.peer[its].tolist()]
+        return self.sends[its].tolist(), peers, self.size[its].tolist(), self.tag[its].tolist()
 
 
 class CustomSets:
@@ -118,27 +119,10 @@ def exchanges(read: Batch, sets: int, size: int) -> list[Exchange | None]:
     found: list[Exchange | None] = []
     bounds = start[::size].tolist()
     for i, (a, b) in enumerate(itertools.pairwise(bounds)):
-        columns = (owner[a:b], peer[a:b], amount[a:b], tag[a:b])
-        found.append(_exchange(columns, sends[a:b], place[a:b], size) if sound[i] else None)
+        order = a + np.lexsort((place[a:b], owner[a:b]))
+        first = start[i * size : (i + 1) * size + 1] - a
+        found.append(Exchange(first, sends[order], peer[order], amount[order], tag[order]) if sound[i] else None)
     return found
-
-
-def _exchange(
-    columns: tuple[Ints, Ints, Ints, Ints], sends: NDArray[np.bool_], place: Ints, size: int
-) -> Exchange | None:
-    """One set, if what is sent is what is received."""
-    owner, peer, amount, tag = columns
-    there = np.stack((owner, peer, amount, tag))[:, sends]
-    back = np.stack((peer, owner, amount, tag))[:, ~sends]
-    if there.shape != back.shape or (_sorted(there) != _sorted(back)).any():
-        return None
-    order = np.flatnonzero(sends)[np.lexsort((place[sends], owner[sends]))]
-    start = np.searchsorted(owner[order], np.arange(size + 1))
-    return Exchange(start, peer[order], amount[order], np.bincount(owner, minlength=size))
-
-
-def _sorted(keys: Ints) -> Ints:
-    return keys[:, np.lexsort(keys)]
 
 
 @lru_cache(maxsize=4096)

@@ -15,6 +15,7 @@ from moec.backends.fast.replay.action import Stores as Access
 from moec.backends.fast.replay.calls import Calls
 from moec.backends.fast.replay.custom import Custom
 from moec.backends.fast.replay.npu import Npu
+from moec.backends.fast.replay.plain import Plain
 from moec.backends.fast.replay.setup import Setup
 from moec.backends.fast.replay.store import Stores
 
@@ -52,6 +53,13 @@ class EventMachine:
         calls, rank = self._calls, self._ranks[npu.rank]
         prefix, members = calls.custom(npu, action), calls.members(npu, action)
         if prefix:
+            exchange = calls.exchange(prefix, action, members)
+            position = calls.position(npu, members)
+            if exchange is not None and position >= 0:
+                calls.number(npu, action.group, 1)
+                part = exchange.part(position, members)
+                rank.issue_own(lambda stream: Plain(stream, *part), partial(npu.delivered, node))
+                return
             score = calls.score(prefix, action, calls.position(npu, members))
             calls.number(npu, action.group, 1)
             rank.issue_own(

@@ -12,12 +12,11 @@ class Unsure(Exception):
 class Occupancy:
     """Of every rank's links: what is open that uses them, and until when what has ended may have. Unaware networks share nothing.
 
-    Collectives that are taken as wholes tolerate nobody beside them; exchanges whose ports are followed tolerate each other.
-    On a ring every link may be on anybody's way. `ordered`: whether what several ranks do in one nanosecond is known to
+    Collectives that are taken as wholes tolerate nobody beside them. On a ring every link may be on anybody's way. `ordered`: whether what several ranks do in one nanosecond is known to
     happen in the order in which it is heard of.
     """
 
-    __slots__ = ("_everybody", "_followed", "_free", "_open", "_ring", "_until", "ordered")
+    __slots__ = ("_everybody", "_free", "_open", "_ring", "_until", "ordered")
 
     def __init__(self, network: AstraNetwork) -> None:
         self.ordered = True
@@ -25,7 +24,6 @@ class Occupancy:
         ring = network.dimensions[0].topology == "Ring"
         self._everybody = range(network.ranks) if ring else None
         self._open = [0] * network.ranks
-        self._followed = [0] * network.ranks
         self._until = [0] * network.ranks
         self._ring: list[tuple[int, ...] | None] = [None] * network.ranks
 
@@ -37,21 +35,10 @@ class Occupancy:
         if self._free:
             return
         for rank in self._everybody or members:
-            if self._followed[rank]:
-                raise Unsure
             if (self._open[rank] or self._until[rank] > now) and not (ring and self._ring[rank] == members):
                 raise Unsure
             self._open[rank] += 1
             self._ring[rank] = members if ring else None
-
-    def follow(self, members: tuple[int, ...], now: int) -> None:
-        """The first member of an exchange begins whose ports are followed. Raises Unsure if it meets a whole one."""
-        if self._free:
-            return
-        for rank in members:
-            if self._open[rank] or self._until[rank] > now:
-                raise Unsure
-            self._followed[rank] += 1
 
     def settle(self, members: tuple[int, ...], until: int) -> None:
         """A collective taken as a whole is known to have ended at `until`."""
@@ -60,22 +47,3 @@ class Occupancy:
         for rank in self._everybody or members:
             self._open[rank] -= 1
             self._until[rank] = max(self._until[rank], until)
-
-    def alone(self, members: tuple[int, ...]) -> bool:
-        """Whether one followed exchange is all that uses the members' links."""
-        if self._free:
-            return True
-        return all(self._followed[rank] == 1 and not self._open[rank] for rank in members)
-
-    def until(self, members: tuple[int, ...], end: int) -> None:
-        """The members' links are used by something whole until then."""
-        if not self._free:
-            for rank in members:
-                self._until[rank] = max(self._until[rank], end)
-
-    def leave(self, members: tuple[int, ...]) -> None:
-        """A followed exchange has ended."""
-        if self._free:
-            return
-        for rank in members:
-            self._followed[rank] -= 1

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 import numpy as np
 
-from moec.backends.fast.astra.ends import Begin, apart_ns, simulated_ends, together_ns
+from moec.backends.fast.astra.ends import apart_ns, together_ns
 from moec.backends.fast.astra.network import AstraNetwork
 from moec.backends.fast.astra.plan import Plan
-from moec.backends.fast.astra.rank import Rank
 from moec.backends.fast.astra.refusal import Refusal, Stopped
 from moec.backends.fast.astra.rings import Track, is_ring, ring_ends
-from moec.backends.fast.replay.custom import Custom, Score
 from moec.backends.fast.replay.npu import Npu
 from moec.backends.fast.replay.occupancy import Unsure
 
 
 class Round:
-    """`plan` None: a custom set, of which `scores` holds each member's part."""
+    """`members` in ring order."""
 
-    __slots__ = ("_by_rank", "_came", "_network", "_plan", "members", "scores")
+    __slots__ = ("_came", "_network", "_plan", "members")
 
-    def __init__(self, members: tuple[int, ...], network: AstraNetwork, plan: Plan | None) -> None:
+    def __init__(self, members: tuple[int, ...], network: AstraNetwork, plan: Plan) -> None:
         self.members, self._network, self._plan = members, network, plan
         self._came: dict[int, tuple[int, Npu, int]] = {}
-        self.scores: dict[int, Score] = {}
-        self._by_rank: dict[int, bool] = {}
 
     def come(self, now: int, npu: Npu, node: int) -> None:
         """A member begins."""
@@ -35,15 +28,15 @@ class Round:
 
     def is_ring(self) -> bool:
         """Whether it keeps to a ring's own links."""
-        return self._plan is not None and is_ring(self._plan, self._network)
+        return is_ring(self._plan, self._network)
 
     @property
     def complete(self) -> bool:
         return len(self._came) == len(self.members)
 
-    def which(self, rank: int) -> tuple[Npu, int, bool]:
-        """A member, its node, and whether an event of its own ends it, not one of the network."""
-        return *self._came[rank][1:], self._by_rank.get(rank, True)
+    def which(self, rank: int) -> tuple[Npu, int]:
+        """A member and its node."""
+        return self._came[rank][1:]
 
     def ends(self, track: Track | None, *, ordered: bool) -> dict[int, int]:
         """When each member is done. `ordered`: those that began in one nanosecond did so in the order of coming; `track`:
@@ -52,11 +45,11 @@ class Round:
         ranks = tuple(self._came)
         times = [came[0] for came in self._came.values()]
         first = times[0]
-        if track is not None and self._plan is not None and (times[-1] > first or track.busy(first)):
+        if track is not None and (times[-1] > first or track.busy(first)):
             starts_of = np.array([self._came[rank][0] for rank in self.members], dtype=np.int64)
             found = ring_ends(self._plan, self._network, self.members, starts_of, track)
             return dict(zip(self.members, found.tolist(), strict=True))
-        if self._plan is not None and times[-1] == first:
+        if times[-1] == first:
             together = together_ns(self._plan, self._network)
             if isinstance(together, Refusal):
                 raise Stopped(together)
@@ -64,31 +57,16 @@ class Round:
                 return dict.fromkeys(ranks, first + together)
         base = max(first - 1, 0)
         starts = tuple(time - base for time in times)
-        ends = self._ends(ranks, starts)
+        ends = self._simulated(ranks, starts)
         shared = self._network.congestion == "aware" and self._network.dimensions[0].topology != "FullyConnected"
         if shared and not ordered and len(set(starts)) < len(starts):
             back = sorted(range(len(ranks)), key=lambda i: (starts[i], -i))
-            other = self._ends(tuple(ranks[i] for i in back), tuple(starts[i] for i in back))
-            if other != ends:
+            if self._simulated(tuple(ranks[i] for i in back), tuple(starts[i] for i in back)) != ends:
                 raise Unsure
         return {rank: base + end for rank, end in ends.items()}
 
-    def _ends(self, ranks: tuple[int, ...], starts: tuple[int, ...]) -> dict[int, int]:
-        if self._plan is not None:
-            ends = apart_ns(self._plan, self._network, ranks, starts)
-        else:
-            ends = simulated_ends(self._network, ranks, starts, [self._begin(rank) for rank in ranks])
+    def _simulated(self, ranks: tuple[int, ...], starts: tuple[int, ...]) -> dict[int, int]:
+        ends = apart_ns(self._plan, self._network, ranks, starts)
         if isinstance(ends, Refusal):
             raise Unsure
         return dict(zip(ranks, ends, strict=True))
-
-    def _begin(self, rank: int) -> Begin:
-        score, npu = self.scores[rank], self._came[rank][1]
-        make = partial(
-            Custom, score=score, real=self.members, swallows=partial(self._by_rank.__setitem__, rank), fault=npu.fault
-        )
-
-        def begin(at: Rank, done: Callable[[], None]) -> None:
-            at.issue_own(make, done)
-
-        return begin

@@ -86,8 +86,9 @@ def suits(setup: Setup) -> bool:
         return False
     if Stores in kinds and setup.memory.kind != "PER_NPU_MEMORY_EXPANSION":
         return False
-    custom = bool(setup.per_node or setup.system.custom)
-    return not kinds & {Sends, Receives} or (network.congestion == "unaware" and not custom)
+    if setup.per_node or setup.system.custom:
+        return False
+    return not kinds & {Sends, Receives} or network.congestion == "unaware"
 
 
 def outcome(setup: Setup, npus: list[Npu], *, events: bool) -> Timing:
