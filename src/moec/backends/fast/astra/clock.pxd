@@ -1,32 +1,39 @@
 cimport cython
-from moec.backends.fast.astra.agenda cimport Agenda, Event
+from moec.backends.fast.astra.event cimport Event
+
+cdef bint COMPILED
 
 cdef class Deferred(Event):
     cdef object call, argument
     cpdef happen(self)
 
 @cython.final
-cdef class Clock:
-    cdef public long long now
-    cdef Agenda _agenda
-    cpdef at(self, long long time, call, argument)
-    cpdef put(self, long long time, Event event)
-    @cython.locals(agenda=Agenda, event=Event)
-    cdef _run(self)
-    cpdef run(self)
-
-cdef class Due(Event):
-    cdef Desk desk
-    cdef list events
+cdef class Row:
+    cdef Event first, last
+    cdef append(self, Event event)
     @cython.locals(event=Event)
-    cpdef happen(self)
+    cdef Event take(self)
+    cdef bint filled(self)
 
 @cython.final
-cdef class Desk:
-    cdef public Clock clock
-    cdef dict _due
-    cdef Due _last
-    cpdef after(self, long long delay, call, argument)
-    @cython.locals(time='long long', due=Due)
-    cpdef put(self, long long delay, Event event)
-    cpdef close(self, Due due)
+cdef class Clock:
+    cdef public long long now
+    cdef list _times, _rows
+    cdef dict _lists
+    cdef long long _levels
+    cdef long long[16] _full
+    cpdef at(self, long long time, call, argument)
+    @cython.locals(events=list)
+    cpdef put(self, long long time, Event event)
+    cpdef run(self)
+    @cython.locals(time='long long', event=Event)
+    cdef _run_lists(self)
+    @cython.locals(present=Row)
+    cdef _run_rows(self)
+    @cython.locals(apart='long long', level=int, digit=int, number=int, row=Row)
+    cdef _place(self, Event event)
+    @cython.locals(level=int, digit=int, full='long long', row=Row, event=Event)
+    cdef bint _turn(self, Row present)
+
+@cython.locals(place=int)
+cdef int highest(long long number)

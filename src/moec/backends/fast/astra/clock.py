@@ -1,14 +1,26 @@
-"""The simulator's event queue: events of one nanosecond run in the order in which they were asked for."""
+"""The simulator's event queue: events of one nanosecond run in the order in which they were asked for.
+
+Interpreted, a dictionary of lists and Python's own heap of times. Compiled, a radix heap: time only moves on, so an event waits in
+the row of the highest hexadecimal digit in which its time differs from the present one, and moves to a lower one only when that
+digit comes round. Events of one nanosecond are always in one row, in order.
+"""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from heapq import heappop, heappush
 from typing import Any
 
-from moec.backends.fast.astra.agenda import Agenda, Event
+from moec.backends.fast.astra.event import Event
 from moec.backends.fast.astra.refusal import Stopped, aborts
+
+Call = Callable[[Any], None]
+COMPILED = not __file__.endswith(".py")
+"""Whether this is compiled code, which is quick at other things than the interpreter."""
+DIGITS = 16
+"""Hexadecimal digits of a time of 63 bits."""
 
 
 @contextmanager
@@ -23,9 +35,6 @@ def resting() -> Iterator[None]:
             gc.enable()
 
 
-Call = Callable[[Any], None]
-
-
 class Deferred(Event):
     """Runs `call(argument)`."""
 
@@ -38,81 +47,145 @@ class Deferred(Event):
         self.call(self.argument)
 
 
+class Row:
+    """Events one after the other."""
+
+    __slots__ = ("first", "last")
+
+    def __init__(self) -> None:
+        self.first: Event | None = None
+        self.last: Event | None = None
+
+    def append(self, event: Event) -> None:
+        """Puts an event that is in no row behind the last."""
+        event.after = None
+        if self.last is None:
+            self.first = event
+        else:
+            self.last.after = event
+        self.last = event
+
+    def filled(self) -> bool:
+        """Whether there is one."""
+        return self.first is not None
+
+    def take(self) -> Event:
+        """The first event, which leaves."""
+        event: Event = self.first  # type: ignore[assignment]  # there is one
+        self.first = event.after
+        if self.first is None:
+            self.last = None
+        event.after = None
+        return event
+
+
 class Clock:
     """Time in whole nanoseconds. Events asked for at time 0, before the first one ran, trip an assertion."""
 
-    __slots__ = ("_agenda", "now")
+    __slots__ = ("_full", "_levels", "_lists", "_rows", "_times", "now")
+
+    _levels: int
+    """A bit for each digit of which a row is in use. Of compiled code only, and 0 at first; so is what follows."""
+    _full: list[int]
+    """The same for the rows of a digit."""
 
     def __init__(self) -> None:
         self.now = 0
-        self._agenda = Agenda()
+        self._times: list[int] = []
+        self._lists: dict[int, list[Event]] = {}
+        self._rows: list[Row] = [Row() for _ in range(16 * DIGITS + 1)] if COMPILED else []
 
     def at(self, time: int, call: Call, argument: Any) -> None:
         """Runs `call(argument)` at `time`, after what was asked for before."""
-        self._agenda.add(time, Deferred(call, argument))
+        self.put(time, Deferred(call, argument))
 
     def put(self, time: int, event: Event) -> None:
-        """The same of an event that is not already to come."""
-        self._agenda.add(time, event)
+        """Lets an event that is not already to come happen at `time`, not before now."""
+        event.time = time
+        if COMPILED:
+            self._place(event)
+            return
+        events = self._lists.get(time)
+        if events is None:
+            self._lists[time] = [event]
+            heappush(self._times, time)
+        else:
+            events.append(event)
 
     def run(self) -> None:
         """Until nothing is left. Raises Stopped where an event stops the simulator."""
-        if self._agenda.present:
-            raise Stopped(aborts("an event falls into the nanosecond 0, in which the simulation starts"))
         with resting():
-            self._run()
+            if COMPILED:
+                self._run_rows()
+            else:
+                self._run_lists()
 
-    def _run(self) -> None:
-        agenda = self._agenda
-        while agenda.advance():
-            self.now = agenda.now
-            for event in agenda.present:  # which may grow meanwhile
+    def _run_lists(self) -> None:
+        while self._times:
+            time = heappop(self._times)
+            if not time:
+                raise Stopped(aborts(AT_ONCE))
+            self.now = time
+            for event in self._lists[time]:  # which may grow meanwhile
                 event.happen()
+            del self._lists[time]
+
+    def _run_rows(self) -> None:
+        present: Row = self._rows[16 * DIGITS]
+        if present.filled():
+            raise Stopped(aborts(AT_ONCE))
+        while self._turn(present):
+            while present.filled():
+                present.take().happen()
+
+    def _place(self, event: Event) -> None:
+        apart = event.time ^ self.now
+        number = 16 * DIGITS
+        if apart:
+            level = highest(apart) >> 2
+            digit = (event.time >> (4 * level)) & 15
+            self._levels |= 1 << level
+            self._full[level] |= 1 << digit
+            number = 16 * level + digit
+        row: Row = self._rows[number]
+        row.append(event)
+
+    def _turn(self, present: Row) -> bool:
+        """On to the first nanosecond with an event; what happens in it comes into `present`."""
+        if not self._levels:
+            return False
+        level = highest(self._levels & -self._levels)
+        full = self._full[level]
+        digit = highest(full & -full)
+        self._full[level] = full & (full - 1)
+        if not self._full[level]:
+            self._levels &= self._levels - 1
+        row: Row = self._rows[16 * level + digit]
+        event = row.first
+        self.now = event.time  # type: ignore[union-attr]
+        if not level:
+            present.first, present.last = row.first, row.last
+            row.first = row.last = None
+            return True
+        while event is not None:
+            if event.time < self.now:
+                self.now = event.time
+            event = event.after
+        while row.filled():
+            self._place(row.take())
+        return True
 
 
-class Due(Event):
-    """What a desk does in one nanosecond."""
-
-    __slots__ = ("desk", "events")
-
-    desk: Desk
-    events: list[Event]
-
-    def happen(self) -> None:
-        for event in self.events:
-            event.happen()
-        self.desk.close(self)
+AT_ONCE = "an event falls into the nanosecond 0, in which the simulation starts"
 
 
-class Desk:
-    """One rank's events: those of one nanosecond are one event of the clock, placed where the first was asked for."""
-
-    __slots__ = ("_due", "_last", "clock")
-
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self._due: dict[int, Due] = {}
-        self._last: Due | None = None
-
-    def after(self, delay: int, call: Call, argument: Any) -> None:
-        """Runs `call(argument)` in `delay` nanoseconds."""
-        self.put(delay, Deferred(call, argument))
-
-    def put(self, delay: int, event: Event) -> None:
-        """The same of an event; it may be to come several times."""
-        time = self.clock.now + delay
-        due = self._last
-        if due is None or due.time != time:
-            due = self._due.get(time)
-            if due is None:
-                due = self._due[time] = Due.__new__(Due)
-                due.desk, due.events = self, []
-                self.clock.put(time, due)
-            self._last = due
-        due.events.append(event)
-
-    def close(self, due: Due) -> None:
-        """All of a nanosecond is done."""
-        del self._due[due.time]
-        if self._last is due:
-            self._last = None
+def highest(number: int) -> int:
+    """The place of the highest bit of a number above 0."""
+    place = 0
+    while number >= 16:
+        number >>= 4
+        place += 4
+    while number > 1:
+        number >>= 1
+        place += 1
+    return place

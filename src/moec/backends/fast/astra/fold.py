@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from moec.backends.fast.astra.agenda import Event
 from moec.backends.fast.astra.algorithms import algorithm_of
 from moec.backends.fast.astra.clock import Clock
+from moec.backends.fast.astra.event import Event
 from moec.backends.fast.astra.network import AstraNetwork
 from moec.backends.fast.astra.plan import Plan
-from moec.backends.fast.astra.post import Post
+from moec.backends.fast.astra.post import Channel, Post
 from moec.backends.fast.astra.rank import Rank
 from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts, hangs
 from moec.backends.fast.astra.wires import Flights, Links, Wires
@@ -24,10 +24,13 @@ class Mirror(Post):
         super().__init__(clock, wires, network.ranks)
         self._dimensions, self._mirrored = network.dimensions, wires
 
-    def send(self, tag: int, src: int, dst: int, size: int, sent: Event | None) -> None:
+    def put(self, channel: Channel, sent: Event | None) -> None:
+        tag, src, dst, size = channel.tag, channel.src, channel.dst, channel.size
         if size <= 0:
             raise Stopped(aborts(f"rank {src} sends a message of 0 bytes to rank {dst}"))
-        self._mirrored.carry(src, dst, size, self.letter(tag, self._opposite(dst), src, size, sent))
+        back = self.hold(tag, self._opposite(dst), src, size)
+        self._mirrored.carry(src, dst, size, self.letter(back, sent))
+        self.release(back)
 
     def _opposite(self, rank: int) -> int:
         other, spacing = 0, 1

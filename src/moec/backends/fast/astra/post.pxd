@@ -1,13 +1,16 @@
 cimport cython
 from moec.backends.fast.astra.clock cimport Clock
-from moec.backends.fast.astra.agenda cimport Event
+from moec.backends.fast.astra.event cimport Event
 from moec.backends.fast.astra.wires cimport Message, Wires
 
 cdef class Post
 
 @cython.final
+@cython.freelist(64)
 cdef class Channel:
-    cdef long long size, sends, receives, turn
+    cdef Post post
+    cdef public long long tag, src, dst, size
+    cdef long long sends, receives, holders, turn
     cdef Event first
     cdef Channel next
     cdef set early
@@ -18,10 +21,10 @@ cdef class Channel:
     cdef Event come(self, long long number)
     cdef bint idle(self)
 
+@cython.freelist(64)
 cdef class Letter(Message):
-    cdef Post post
     cdef Channel channel
-    cdef long long box, key, number
+    cdef long long number
     cdef Event sent
     cpdef arrive(self)
 
@@ -30,10 +33,10 @@ cdef class Again(Event):
     cpdef happen(self)
 
 cdef class Shaken(Event):
-    cdef Post post
-    cdef long long tag, src, dst, size
+    cdef Channel channel
     cdef Event done
     cdef bint sends
+    @cython.locals(post=Post)
     cpdef happen(self)
 
 cdef class Post:
@@ -42,16 +45,22 @@ cdef class Post:
     cdef long long _ranks
     cdef bint _rendezvous
     cdef list _boxes
+    @cython.locals(channel=Channel)
     cpdef send(self, long long tag, long long src, long long dst, long long size, Event sent)
-    cpdef put(self, long long tag, long long src, long long dst, long long size, Event sent)
-    @cython.locals(key='long long', channel=Channel, letter=Letter)
-    cpdef Letter letter(self, long long tag, long long src, long long dst, long long size, Event sent)
+    @cython.locals(channel=Channel)
     cpdef receive(self, long long tag, long long src, long long dst, long long size, Event done)
-    @cython.locals(key='long long', channel=Channel)
-    cpdef expect(self, long long tag, long long src, long long dst, long long size, Event done)
-    @cython.locals(received=Event)
+    @cython.locals(back=Channel)
+    cpdef send_on(self, Channel channel, Event sent)
+    @cython.locals(back=Channel)
+    cpdef receive_on(self, Channel channel, Event done)
+    cpdef put(self, Channel channel, Event sent)
+    @cython.locals(letter=Letter)
+    cpdef Letter letter(self, Channel channel, Event sent)
+    cpdef expect(self, Channel channel, Event done)
+    @cython.locals(channel=Channel, received=Event)
     cpdef deliver(self, Letter letter)
-    @cython.locals(box=dict, first=Channel, channel=Channel)
-    cdef Channel _channel(self, long long key, long long dst, long long size)
-    @cython.locals(box=dict)
-    cdef _close(self, Channel channel, long long dst, long long key)
+    @cython.locals(key='long long', box=dict, first=Channel, channel=Channel)
+    cpdef Channel hold(self, long long tag, long long src, long long dst, long long size)
+    cpdef release(self, Channel channel)
+    @cython.locals(key='long long', box=dict)
+    cdef _forget(self, Channel channel)

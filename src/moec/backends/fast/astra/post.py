@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from moec.backends.fast.astra.agenda import Event
 from moec.backends.fast.astra.clock import Clock
+from moec.backends.fast.astra.event import Event
 from moec.backends.fast.astra.refusal import Stopped, aborts
 from moec.backends.fast.astra.wires import Message, Wires
 
@@ -15,14 +15,21 @@ class Channel:
     """Messages of one tag, source, destination and size, numbered by either side as they come.
 
     `first` waits for number `turn`, `others` for theirs; `early` are the numbers that arrived before anybody waited.
-    `next`: the channel of another size.
+    `holders`: who goes on using it. `next`: the channel of another size.
     """
 
-    __slots__ = ("early", "first", "next", "others", "receives", "sends", "size", "turn")
+    __slots__ = (
+        "dst", "early", "first", "holders", "next", "others", "post", "receives", "sends", "size", "src", "tag", "turn",
+    )  # fmt: skip
 
+    post: Post
+    tag: int
+    src: int
+    dst: int
     size: int
     sends: int
     receives: int
+    holders: int
     turn: int
     first: Event | None
     next: Channel | None
@@ -63,19 +70,16 @@ class Channel:
 
 
 class Letter(Message):
-    """A message on a channel to rank `box`; `sent` happens on arrival, before what the receiver does."""
+    """A message on a channel; `sent` happens on arrival, before what the receiver does."""
 
-    __slots__ = ("box", "channel", "key", "number", "post", "sent")
+    __slots__ = ("channel", "number", "sent")
 
-    post: Post
     channel: Channel
-    box: int
-    key: int
     number: int
     sent: Event | None
 
     def arrive(self) -> None:
-        self.post.deliver(self)
+        self.channel.post.deliver(self)
 
 
 class Again(Event):
@@ -93,18 +97,19 @@ class Again(Event):
 class Shaken(Event):
     """A handshake has come in: the sender's message leaves (`done` may happen on its arrival), or the receiver waits for it."""
 
-    __slots__ = ("done", "dst", "post", "sends", "size", "src", "tag")
+    __slots__ = ("channel", "done", "sends")
 
-    def __init__(self, post: Post, tag: int, src: int, dst: int, size: int, done: Event | None, sends: bool) -> None:
-        self.post, self.tag, self.src, self.dst, self.size = post, tag, src, dst, size
-        self.done, self.sends = done, sends
+    def __init__(self, channel: Channel, done: Event | None, sends: bool) -> None:
+        self.channel, self.done, self.sends = channel, done, sends
 
     def happen(self) -> None:
+        post = self.channel.post
         if self.sends:
-            self.post.put(self.tag, self.src, self.dst, self.size, self.done)
+            post.put(self.channel, self.done)
         else:
             assert self.done is not None
-            self.post.expect(self.tag, self.src, self.dst, self.size, self.done)
+            post.expect(self.channel, self.done)
+        post.release(self.channel)
 
 
 class Post:
@@ -117,74 +122,95 @@ class Post:
         self._boxes: list[dict[int, Channel]] = [{} for _ in range(ranks)]
 
     def send(self, tag: int, src: int, dst: int, size: int, sent: Event | None) -> None:
-        """Puts a message on the wires; `sent` happens on arrival, before the receiver's event.
-
-        With `rendezvous` the message leaves when the receiver's handshake has come in.
-        """
-        if self._rendezvous:
-            self.expect(tag + RENDEZVOUS, dst, src, HANDSHAKE, Shaken(self, tag, src, dst, size, sent, True))
-        else:
-            self.put(tag, src, dst, size, sent)
-
-    def put(self, tag: int, src: int, dst: int, size: int, sent: Event | None) -> None:
-        """The message leaves."""
-        if size <= 0:
-            raise Stopped(aborts(f"rank {src} sends a message of 0 bytes to rank {dst}"))
-        if src == dst and not self._wires.loops:
-            raise Stopped(aborts(f"rank {src} sends a message to itself"))
-        self._wires.carry(src, dst, size, self.letter(tag, src, dst, size, sent))
-
-    def letter(self, tag: int, src: int, dst: int, size: int, sent: Event | None) -> Letter:
-        """A message that its receiver knows as this."""
-        key = tag * self._ranks + src
-        channel = self._channel(key, dst, size)
-        letter: Letter = Letter.__new__(Letter)
-        letter.wires = letter.then = None
-        letter.post, letter.channel, letter.box, letter.key = self, channel, dst, key
-        letter.number, letter.sent = channel.sends, sent
-        channel.sends += 1
-        return letter
+        """Puts a message on the wires; `sent` happens on arrival, before the receiver's event."""
+        channel = self.hold(tag, src, dst, size)
+        self.send_on(channel, sent)
+        self.release(channel)
 
     def receive(self, tag: int, src: int, dst: int, size: int, done: Event) -> None:
         """`done` happens when the message is there; when it is already, later in this nanosecond."""
-        if self._rendezvous:
-            self.put(tag + RENDEZVOUS, dst, src, HANDSHAKE, Shaken(self, tag, src, dst, size, done, False))
-        else:
-            self.expect(tag, src, dst, size, done)
+        channel = self.hold(tag, src, dst, size)
+        self.receive_on(channel, done)
+        self.release(channel)
 
-    def expect(self, tag: int, src: int, dst: int, size: int, done: Event) -> None:
+    def send_on(self, channel: Channel, sent: Event | None) -> None:
+        """The same on a channel that is held. With `rendezvous` the message leaves when the receiver's handshake has come in."""
+        if not self._rendezvous:
+            self.put(channel, sent)
+            return
+        channel.holders += 1
+        back = self.hold(channel.tag + RENDEZVOUS, channel.dst, channel.src, HANDSHAKE)
+        self.expect(back, Shaken(channel, sent, True))
+        self.release(back)
+
+    def receive_on(self, channel: Channel, done: Event) -> None:
+        """The same on a channel that is held."""
+        if not self._rendezvous:
+            self.expect(channel, done)
+            return
+        channel.holders += 1
+        back = self.hold(channel.tag + RENDEZVOUS, channel.dst, channel.src, HANDSHAKE)
+        self.put(back, Shaken(channel, done, False))
+        self.release(back)
+
+    def put(self, channel: Channel, sent: Event | None) -> None:
+        """The message leaves."""
+        if channel.size <= 0:
+            raise Stopped(aborts(f"rank {channel.src} sends a message of 0 bytes to rank {channel.dst}"))
+        if channel.src == channel.dst and not self._wires.loops:
+            raise Stopped(aborts(f"rank {channel.src} sends a message to itself"))
+        self._wires.carry(channel.src, channel.dst, channel.size, self.letter(channel, sent))
+
+    def letter(self, channel: Channel, sent: Event | None) -> Letter:
+        """The next message of a channel."""
+        letter: Letter = Letter.__new__(Letter)
+        letter.wires = letter.then = None
+        letter.channel, letter.number, letter.sent = channel, channel.sends, sent
+        channel.sends += 1
+        return letter
+
+    def expect(self, channel: Channel, done: Event) -> None:
         """A message is waited for."""
-        key = tag * self._ranks + src
-        channel = self._channel(key, dst, size)
         if channel.wait(done):
-            self._close(channel, dst, key)
             self._clock.put(self._clock.now, Again(done))
 
     def deliver(self, letter: Letter) -> None:
         """A message is there."""
-        received = letter.channel.come(letter.number)
-        if received is not None:
-            self._close(letter.channel, letter.box, letter.key)
+        channel = letter.channel
+        received = channel.come(letter.number)
+        if received is not None and not channel.holders and channel.idle():
+            self._forget(channel)
         if letter.sent is not None:
             letter.sent.happen()
         if received is not None:
             received.happen()
 
-    def _channel(self, key: int, dst: int, size: int) -> Channel:
+    def hold(self, tag: int, src: int, dst: int, size: int) -> Channel:
+        """A channel that is kept until it is released."""
+        key = tag * self._ranks + src
         box: dict[int, Channel] = self._boxes[dst]
         first = channel = box.get(key)
         while channel is not None and channel.size != size:
             channel = channel.next
         if channel is None:
             channel = Channel.__new__(Channel)
-            channel.size, channel.next = size, first
-            channel.sends = channel.receives = channel.turn = 0
+            channel.post, channel.tag, channel.src, channel.dst, channel.size = self, tag, src, dst, size
+            channel.sends = channel.receives = channel.turn = channel.holders = 0
+            channel.next = first
             channel.first = channel.early = channel.others = None
             box[key] = channel
+        channel.holders += 1
         return channel
 
-    def _close(self, channel: Channel, dst: int, key: int) -> None:
-        """Forgets a channel that is idle, unless there are others of its tag and ends."""
-        box: dict[int, Channel] = self._boxes[dst]
-        if channel.idle() and channel.next is None and box[key] is channel:
+    def release(self, channel: Channel) -> None:
+        """One holder less."""
+        channel.holders -= 1
+        if not channel.holders and channel.idle():
+            self._forget(channel)
+
+    def _forget(self, channel: Channel) -> None:
+        """Drops a channel that is idle, unless there are others of its tag and ends."""
+        key = channel.tag * self._ranks + channel.src
+        box: dict[int, Channel] = self._boxes[channel.dst]
+        if channel.next is None and box.get(key) is channel:
             del box[key]

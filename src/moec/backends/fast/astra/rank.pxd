@@ -1,7 +1,8 @@
 cimport cython
-from moec.backends.fast.astra.clock cimport Clock, Desk
-from moec.backends.fast.astra.agenda cimport Event
-from moec.backends.fast.astra.post cimport Post
+from moec.backends.fast.astra.clock cimport Clock
+from moec.backends.fast.astra.desk cimport Desk
+from moec.backends.fast.astra.event cimport Event
+from moec.backends.fast.astra.post cimport Channel, Post
 
 cdef class Stream
 
@@ -14,6 +15,7 @@ cdef class Proceeds(Event):
     cdef Stream stream
     cpdef happen(self)
 
+@cython.freelist(64)
 cdef class Reduces(Event):
     cdef Stream stream
     cdef long long ns
@@ -46,7 +48,10 @@ cdef class Stream:
     cpdef start(self)
     @cython.locals(reduction=Reduces)
     cpdef hand_over(self, long long size, bint reduces)
+    cdef Channel _to, _from
+    @cython.locals(channel=Channel)
     cpdef send(self, long long dst, long long size)
+    @cython.locals(channel=Channel)
     cpdef receive(self, long long src, long long size)
     cpdef finish(self)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from moec.backends.fast.astra.agenda import Event
-from moec.backends.fast.astra.clock import Clock, Desk
+from moec.backends.fast.astra.clock import Clock
+from moec.backends.fast.astra.desk import Desk
+from moec.backends.fast.astra.event import Event
 from moec.backends.fast.astra.link import reduction_ns
 from moec.backends.fast.astra.network import AstraNetwork, Kind
 from moec.backends.fast.astra.plan import Phase, Plan
-from moec.backends.fast.astra.post import Post
+from moec.backends.fast.astra.post import Channel, Post
 from moec.backends.fast.astra.turns import Turns
 
 TAGS = 500_000_000
@@ -79,8 +80,8 @@ class Stream:
     """
 
     __slots__ = (
-        "algorithm", "came", "delay", "desk", "done", "leg", "legs", "member", "post", "priority", "proceeds", "queue",
-        "rank", "reduced", "reduction", "started", "tag",
+        "_from", "_to", "algorithm", "came", "delay", "desk", "done", "leg", "legs", "member", "post", "priority",
+        "proceeds", "queue", "rank", "reduced", "reduction", "started", "tag",
     )  # fmt: skip
 
     algorithm: Algorithm
@@ -95,6 +96,8 @@ class Stream:
         self.tag = (number % TAGS if number >= 0 else -(-number % TAGS)) + TAGS
         self.proceeds, self.came = Proceeds(self), Received(self)
         self.reduced, self.reduction = -1, 0
+        self._to: Channel | None = None
+        self._from: Channel | None = None
 
     def start(self) -> None:
         self.started = True
@@ -112,13 +115,28 @@ class Stream:
         self.desk.put(self.delay, reduction)
 
     def send(self, dst: int, size: int) -> None:
-        self.post.send(self.tag, self.member, dst, size, None)
+        channel = self._to
+        if channel is None or channel.dst != dst or channel.size != size:
+            if channel is not None:
+                self.post.release(channel)
+            channel = self._to = self.post.hold(self.tag, self.member, dst, size)
+        self.post.send_on(channel, None)
 
     def receive(self, src: int, size: int) -> None:
-        self.post.receive(self.tag, src, self.member, size, self.came)
+        channel = self._from
+        if channel is None or channel.src != src or channel.size != size:
+            if channel is not None:
+                self.post.release(channel)
+            channel = self._from = self.post.hold(self.tag, src, self.member, size)
+        self.post.receive_on(channel, self.came)
 
     def finish(self) -> None:
         """The phase is over."""
+        if self._to is not None:
+            self.post.release(self._to)
+        if self._from is not None:
+            self.post.release(self._from)
+        self._to = self._from = None
         self.rank.advance(self)
 
 

@@ -1,6 +1,6 @@
 cimport cython
 from moec.backends.fast.astra.clock cimport Clock
-from moec.backends.fast.astra.agenda cimport Event
+from moec.backends.fast.astra.event cimport Event
 
 cdef int RING, SWITCH, FULL
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from moec.backends.fast.astra.agenda import Event
 from moec.backends.fast.astra.clock import Call, Clock
+from moec.backends.fast.astra.event import Event
 from moec.backends.fast.astra.link import hop_ns, serialization_ns, unaware_ns
 from moec.backends.fast.astra.network import AstraNetwork
 

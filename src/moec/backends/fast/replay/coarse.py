@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from moec.backends.fast.astra.clock import Clock, Deferred, Desk
+from moec.backends.fast.astra.clock import Clock, Deferred
+from moec.backends.fast.astra.desk import Desk
 from moec.backends.fast.astra.post import Post
 from moec.backends.fast.astra.refusal import Stopped, aborts
 from moec.backends.fast.astra.rings import Track, new_track

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moec.backends.fast.astra.agenda import Event
+from moec.backends.fast.astra.event import Event
 from moec.backends.fast.astra.rank import Algorithm, Stream
 from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts
 from moec.backends.fast.replay.hash_table import HashTable

@@ -1,5 +1,5 @@
 cimport cython
-from moec.backends.fast.astra.agenda cimport Event
+from moec.backends.fast.astra.event cimport Event
 from moec.backends.fast.astra.post cimport Post
 from moec.backends.fast.astra.rank cimport Algorithm, Stream
 

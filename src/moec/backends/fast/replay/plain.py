@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moec.backends.fast.astra.agenda import Event
+from moec.backends.fast.astra.event import Event
 from moec.backends.fast.astra.rank import Algorithm, Stream
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from moec.backends.fast.astra.clock import Desk
+from moec.backends.fast.astra.desk import Desk
 from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts
 
 Kind = Literal["NO_MEMORY_EXPANSION", "PER_NPU_MEMORY_EXPANSION", "PER_NODE_MEMORY_EXPANSION", "MEMORY_POOL"]

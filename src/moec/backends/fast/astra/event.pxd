@@ -1,0 +1,4 @@
+cdef class Event:
+    cdef public long long time
+    cdef Event after
+    cpdef happen(self)
