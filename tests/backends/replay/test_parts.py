@@ -1,6 +1,7 @@
 """The parts of the replay by themselves: tables of the simulator's library, reading many files, rings that begin apart."""
 
 import random
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from moec.backends.fast.astra.sends import issue_order, table_order
 from moec.backends.fast.replay.custom_sets import places
 from moec.backends.fast.replay.hash_table import HashTable
 from moec.backends.fast.replay.occupancy import Occupancy, Unsure
-from moec.backends.fast.replay.program import native_tag
+from moec.backends.fast.replay.program import native_tag, program_of, retimed
 from moec.backends.fast.replay.reading import shape
+from moec.backends.fast.replay.system import system_of
 from moec.compiler.chakra.batch import apart, batch
 from moec.compiler.chakra.read import content
 from support.astra_runs import KINDS, network
@@ -134,3 +136,21 @@ def test_links_are_for_one_collective_but_a_ring_may_follow_itself():
     with pytest.raises(Unsure):
         occupancy.enter((2, 3), 99)
     occupancy.enter((2, 3), 100)
+
+
+def test_traces_alike_but_for_their_kernels_share_what_is_not_theirs():
+    system = system_of({"scheduling-policy": "LIFO", "roofline-enabled": 1, "peak-perf": 1.0, "local-mem-bw": 50})
+    nodes = [comp(1, ns=5), coll(2, [1], size=64), comp(3, [2], ns=9)]
+    slower = [comp(1, ns=7, tensor_size=96), coll(2, [1], size=64), comp(3, [2], ns=11)]
+    on_cpu = [*slower[:2], comp(3, [2], ns=9, is_cpu_op=True)]
+    first, second, third = (content(encoded(made)).trace for made in (nodes, slower, on_cpu))
+
+    shared = retimed(program_of(first, system), second, system)
+
+    alone = program_of(second, system)
+    assert [getattr(shared, field.name) for field in fields(shared)] == [
+        getattr(alone, field.name) for field in fields(alone)
+    ]
+    assert shared.action != program_of(first, system).action
+    assert shape(first, kernels=False) == shape(second, kernels=False) != shape(third, kernels=False)
+    assert shape(first) != shape(second)

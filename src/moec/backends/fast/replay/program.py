@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -89,6 +89,16 @@ def program_of(trace: Trace, system: System) -> Program:
     )
 
 
+def retimed(program: Program, trace: Trace, system: System) -> Program:
+    """The program of a trace that is that of another but for how long its kernels take."""
+    row = trace.by_id
+    kernels = np.flatnonzero(trace.kind[row] == COMP)
+    actions = program.action.copy()
+    for i, action in zip(kernels.tolist(), _timed(trace, row[kernels], system), strict=True):
+        actions[i] = action
+    return replace(program, action=actions)
+
+
 def _edges(trace: Trace, row: NDArray[np.int64]) -> NDArray[np.int64]:
     """Parent and child of every dependency, once each, sorted; the dependencies of nodes with one id are all its own."""
     ids = trace.id[row]
@@ -105,21 +115,28 @@ def _edges(trace: Trace, row: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _actions(trace: Trace, row: NDArray[np.int64], system: System) -> list[Action]:
     """Kernels and their times as columns, the rest one by one."""
-    kind, on_cpu = trace.kind[row], trace.on_cpu[row]
-    recorded = np.maximum(trace.duration_ns[row], 1)
-    computed = (kind == COMP) & ~on_cpu & system.roofline & (not system.replay_only)
-    actions: list[Action] = [
-        Lasts(ns, kernel) for ns, kernel in zip(recorded.tolist(), (~on_cpu).tolist(), strict=True)
-    ]
-    if computed.any():
-        for i, action in zip(np.flatnonzero(computed).tolist(), _kernels(trace, row[computed], system), strict=True):
-            actions[i] = action
+    kind = trace.kind[row]
+    actions = _timed(trace, row, system)
     strange = (kind == METADATA) | (kind < INVALID) | (kind > COLL)
     for i in np.flatnonzero(strange).tolist():
         actions[i] = Ends(aborts(f"`Invalid node_type, node.id={int(trace.id[row[i]])}, node.type={int(kind[i])}`"))
     if not system.replay_only:
         for i in np.flatnonzero((kind != COMP) & ~strange).tolist():
             actions[i] = _other(trace, int(row[i]), actions[i])
+    return actions
+
+
+def _timed(trace: Trace, rows: NDArray[np.int64], system: System) -> list[Action]:
+    """Nodes as recorded; kernels under the roofline where that is on."""
+    on_cpu = trace.on_cpu[rows]
+    recorded = np.maximum(trace.duration_ns[rows], 1)
+    actions: list[Action] = [
+        Lasts(ns, kernel) for ns, kernel in zip(recorded.tolist(), (~on_cpu).tolist(), strict=True)
+    ]
+    if system.roofline and not system.replay_only:
+        computed = np.flatnonzero((trace.kind[rows] == COMP) & ~on_cpu)
+        for i, action in zip(computed.tolist(), _kernels(trace, rows[computed], system), strict=True):
+            actions[i] = action
     return actions
 
 

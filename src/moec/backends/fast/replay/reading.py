@@ -10,7 +10,7 @@ import numpy as np
 from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts
 from moec.compiler.chakra.batch import apart, batch
 from moec.compiler.chakra.read import Fault, Trouble, content
-from moec.compiler.chakra.trace import BOOL_LIST, STRING, Attribute, Trace
+from moec.compiler.chakra.trace import BOOL_LIST, COMP, STRING, Attribute, Trace
 
 _FATAL: Mapping[Fault, str] = {
     "empty": "`Failed to read global metadata`",
@@ -23,6 +23,7 @@ _NOTED: Mapping[Fault, str] = {
     "gzip": "is packed by gzip, which ASTRA-sim does not unpack",
     "old-schema": "is in a schema that ASTRA-sim does not read; converted to 0.0.4 it would run as here",
 }
+_OF_KERNELS = ("num_ops", "tensor_size")
 _TEXTS = ("pg_name", "involved_dim")
 _PORTION = 1 << 22
 """Bytes of files that are decoded together."""
@@ -80,20 +81,24 @@ def _judged(trouble: Trouble, rank: int) -> str:
     return f"the trace of rank {rank} {_NOTED[trouble.fault]}"
 
 
-def shape(trace: Trace) -> bytes:
-    """Equal for traces that differ in nothing but the names of nodes and what their numbers count from."""
+def shape(trace: Trace, *, kernels: bool = True) -> bytes:
+    """Equal for traces that differ in nothing but the names of nodes and what their numbers count from.
+
+    `kernels` False: nor in how long kernels take.
+    """
     if not len(trace):
         return b""
-    base = trace.id[0]
+    base, timed = trace.id[0], np.zeros(len(trace), dtype=bool) if kernels else trace.kind == COMP
     parts: list[bytes] = [
         (trace.id - base).tobytes(),
         trace.kind.tobytes(),
         trace.dep_start.tobytes(),
         (trace.deps - base).tobytes(),
-        trace.duration_ns.tobytes(),
+        np.where(timed, 0, trace.duration_ns).tobytes(),
     ]
     for name, column in sorted(trace.attributes.items()):
-        parts += [name.encode(), column.form.tobytes(), column.value.tobytes()]
+        value = np.where(timed, 0, column.value) if name in _OF_KERNELS else column.value
+        parts += [name.encode(), column.form.tobytes(), value.tobytes()]
         if name in _TEXTS:
             parts += _texts(trace, column)
     return b"\0".join(parts)

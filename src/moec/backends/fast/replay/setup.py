@@ -10,7 +10,7 @@ from typing import Any
 
 from moec.backends.fast.astra.network import AstraNetwork, Congestion, Dim
 from moec.backends.fast.astra.refusal import EXIT_NETWORK, Refusal, Stopped, aborts
-from moec.backends.fast.replay.program import Program, program_of
+from moec.backends.fast.replay.program import Program, program_of, retimed
 from moec.backends.fast.replay.reading import shape, traces_of
 from moec.backends.fast.replay.store import Memory, memory_of
 from moec.backends.fast.replay.system import System, network_of, system_of
@@ -109,14 +109,22 @@ def _programs(traces: list[Trace], system: System, *, by_number: bool) -> tuple[
     alike: dict[bytes, Program] = {}
     for trace in traces:
         if id(trace) not in made:
-            key = b"" if by_number else shape(trace)
-            program = alike.get(key) if key else None
-            if program is None:
-                program = program_of(trace, system)
-                if key:
-                    alike[key] = program
-            made[id(trace)] = program
+            made[id(trace)] = program_of(trace, system) if by_number else _shared(trace, system, alike)
     return tuple(made[id(trace)] for trace in traces)
+
+
+def _shared(trace: Trace, system: System, alike: dict[bytes, Program]) -> Program:
+    """The program of a trace, from those of traces that are `alike` in all, or in all but what their kernels take."""
+    key = shape(trace)
+    if key not in alike:
+        frame = b"" if system.replay_only else b"kernels" + shape(trace, kernels=False)
+        if frame in alike:
+            alike[key] = retimed(alike[frame], trace, system)
+        else:
+            alike[key] = program_of(trace, system)
+            if frame:
+                alike[frame] = alike[key]
+    return alike[key]
 
 
 def _groups(path: Path | None) -> dict[int, tuple[int, ...]]:
