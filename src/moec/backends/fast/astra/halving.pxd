@@ -3,15 +3,18 @@ from moec.backends.fast.astra.rank cimport Algorithm, Stream
 
 cdef class Halving(Algorithm):
     cdef Stream stream
-    cdef object phase
     cdef tuple ring
-    cdef long long where, left, message, distance, fast, slow, free, target, source
+    cdef long long where, left, members, message, distance, fast, slow, slows, free, target, source
     cdef double factor
     cdef object packets
-    cdef bint turned
+    cdef int reduces
+    cdef bint turned, turns_back
     cpdef start(self)
     cpdef received(self)
+    @cython.locals(packet=tuple)
     cpdef proceed(self)
+    @cython.locals(reduces=bint)
     cdef _insert(self)
     cdef _scale(self)
+    @cython.locals(n='long long', ahead=bint)
     cdef _aim(self)

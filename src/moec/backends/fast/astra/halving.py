@@ -13,12 +13,12 @@ class Halving(Algorithm):
     """One exchange at a time; distances and sizes change when a block is booked."""
 
     __slots__ = (
-        "distance", "factor", "fast", "free", "left", "message", "packets", "phase", "ring", "slow", "source", "stream",
-        "target", "turned", "where",
+        "distance", "factor", "fast", "free", "left", "members", "message", "packets", "reduces", "ring", "slow", "slows",
+        "source", "stream", "target", "turned", "turns_back", "where",
     )  # fmt: skip
 
     def __init__(self, stream: Stream, phase: Phase) -> None:
-        self.stream, self.phase = stream, phase
+        self.stream, self.members = stream, phase.size
         self.ring = phase.ring(stream.member)
         self.where = self.ring.index(stream.member)
         n, gathers = phase.size, phase.kind == "all_gather"
@@ -27,6 +27,9 @@ class Halving(Algorithm):
         self.distance = n // 2 if gathers else 1
         self.factor = 0.5 if gathers else 2.0
         self.packets: deque[tuple[int, int, int]] = deque()
+        self.reduces = {"reduce_scatter": 1, "all_reduce": 2}.get(phase.kind, 0)
+        self.turns_back = phase.kind == "all_reduce"
+        self.slows = int(log2(n) - 1)
         self.fast = self.slow = self.free = 0
         self.turned = False
         self.target = self.source = self.where
@@ -51,19 +54,18 @@ class Halving(Algorithm):
 
     def _insert(self) -> None:
         if self.fast == 0 and self.slow == 0:
-            self.fast, self.slow = 1, int(log2(self.phase.size) - 1)
+            self.fast, self.slow = 1, self.slows
             self.turned = not self.turned
         self.packets.append((self.target, self.source, self.message))
-        kind = self.phase.kind
+        reduces = False
         if self.fast > 0:
             self.fast -= 1
-            reduces = False
         else:
             self.slow -= 1
-            reduces = kind == "reduce_scatter" or (kind == "all_reduce" and self.turned)
+            reduces = self.reduces == 1 or (self.reduces == 2 and self.turned)
         self.stream.hand_over(self.message, reduces)
         self._scale()
-        if self.distance == self.phase.size and kind == "all_reduce":
+        if self.turns_back and self.distance == self.members:
             self.factor = 0.5
             self._scale()
         self._aim()
@@ -73,7 +75,7 @@ class Halving(Algorithm):
         self.message = int(self.message / self.factor)
 
     def _aim(self) -> None:
-        n = self.phase.size
+        n = self.members
         ahead = self.distance == 0 or self.where // self.distance % 2 == 0
         self.target = (self.where + (self.distance if ahead else -self.distance)) % n
         if self.distance > 0:
