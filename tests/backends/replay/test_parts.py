@@ -13,8 +13,8 @@ from moec.backends.fast.astra.sends import issue_order, table_order
 from moec.backends.fast.replay.custom_sets import places
 from moec.backends.fast.replay.hash_table import HashTable
 from moec.backends.fast.replay.occupancy import Occupancy, Unsure
-from moec.backends.fast.replay.program import native_tag, program_of, retimed
-from moec.backends.fast.replay.reading import shape
+from moec.backends.fast.replay.program import frame_of, native_tag, program_of, timed
+from moec.backends.fast.replay.sheet import sheets
 from moec.backends.fast.replay.system import system_of
 from moec.compiler.chakra.batch import apart, batch
 from moec.compiler.chakra.read import content
@@ -68,14 +68,14 @@ def test_files_read_together_are_as_read_one_by_one():
     found = batch(raws)
     assert found is not None
 
-    for raw, trace in zip(raws, apart(found), strict=True):
+    for raw, trace, sheet in zip(raws, apart(found), sheets(found, {}), strict=True):
         alone = content(raw).trace
         for column in ("id", "kind", "dep_start", "deps", "duration_ns", "span", "name_start"):
             assert np.array_equal(getattr(trace, column), getattr(alone, column)), column
         assert trace.group == alone.group
         assert [trace.name(i) for i in range(len(trace))] == [alone.name(i) for i in range(len(alone))]
         assert set(trace.attributes) == set(alone.attributes)
-        assert shape(trace) == shape(alone)
+        assert np.array_equal(sheet.trace.span, trace.span)
 
 
 @pytest.mark.parametrize("spoil", [b"", b"\x1f\x8b", b"\x05\x01"])
@@ -88,8 +88,10 @@ def test_files_that_are_not_sound_are_left_to_be_read_one_by_one(spoil):
 
 
 def test_numbering_is_no_difference_and_anything_else_is():
+    texts = {}
+
     def key(nodes):
-        return shape(content(encoded(nodes)).trace)
+        return sheets(content(encoded(nodes)).trace, texts)[0].shape
 
     base = key([comp(1, ns=5), coll(2, [1], size=64, group="3")])
 
@@ -143,14 +145,17 @@ def test_traces_alike_but_for_their_kernels_share_what_is_not_theirs():
     nodes = [comp(1, ns=5), coll(2, [1], size=64), comp(3, [2], ns=9)]
     slower = [comp(1, ns=7, tensor_size=96), coll(2, [1], size=64), comp(3, [2], ns=11)]
     on_cpu = [*slower[:2], comp(3, [2], ns=9, is_cpu_op=True)]
-    first, second, third = (content(encoded(made)).trace for made in (nodes, slower, on_cpu))
+    first, second = (content(encoded(made)).trace for made in (nodes, slower))
 
-    shared = retimed(program_of(first, system), second, system)
+    shared = frame_of(program_of(first, system), first).with_kernels(timed(second, np.arange(3), system), 0)
 
     alone = program_of(second, system)
     assert [getattr(shared, field.name) for field in fields(shared)] == [
         getattr(alone, field.name) for field in fields(alone)
     ]
     assert shared.action != program_of(first, system).action
-    assert shape(first, kernels=False) == shape(second, kernels=False) != shape(third, kernels=False)
-    assert shape(first) != shape(second)
+    read, texts = batch([encoded(made) for made in (nodes, slower, on_cpu)]), {}
+    one, two, three = sheets(read, texts)
+    assert one.frame == two.frame != three.frame
+    assert one.shape != two.shape
+    assert one.shape == sheets(first, texts)[0].shape

@@ -80,14 +80,14 @@ def _decoded(page: Octets, span: NDArray[np.int64]) -> Trace | None:
 
 def apart(batch: Batch) -> list[Trace]:
     """The trace of each file by itself."""
-    whole, count = batch.trace, len(batch.end)
-    node = np.searchsorted(batch.file, np.arange(count + 1)).tolist()
-    byte = [0, *batch.end.tolist()]
-    return [_cut(whole, node[i], node[i + 1], byte[i], byte[i + 1]) for i in range(count)]
+    return [cut(batch, place) for place in range(len(batch.end))]
 
 
-def _cut(whole: Trace, a: int, b: int, start: int, end: int) -> Trace:
-    """Nodes `a` to `b`, whose file stands at bytes `start` to `end`."""
+def cut(batch: Batch, place: int) -> Trace:
+    """The trace of one file."""
+    whole = batch.trace
+    a, b = np.searchsorted(batch.file, (place, place + 1)).tolist()
+    start, end = int(batch.end[place - 1]) if place else 0, int(batch.end[place])
     first, last = int(whole.dep_start[a]), int(whole.dep_start[b])
     columns = {}
     for name, column in whole.attributes.items():

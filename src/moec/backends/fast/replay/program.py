@@ -89,14 +89,26 @@ def program_of(trace: Trace, system: System) -> Program:
     )
 
 
-def retimed(program: Program, trace: Trace, system: System) -> Program:
-    """The program of a trace that is that of another but for how long its kernels take."""
-    row = trace.by_id
-    kernels = np.flatnonzero(trace.kind[row] == COMP)
-    actions = program.action.copy()
-    for i, action in zip(kernels.tolist(), _timed(trace, row[kernels], system), strict=True):
-        actions[i] = action
-    return replace(program, action=actions)
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """A program to be shared but for its kernels: node `at[i]` of the program is kernel `row[i]` of the file."""
+
+    program: Program
+    at: list[int]
+    row: list[int]
+
+    def with_kernels(self, actions: list[Action], first: int) -> Program:
+        """The same program with the kernels of the file whose nodes stand from `first` on in `actions`."""
+        own = self.program.action.copy()
+        for at, row in zip(self.at, self.row, strict=True):
+            own[at] = actions[first + row]
+        return replace(self.program, action=own)
+
+
+def frame_of(program: Program, trace: Trace) -> Frame:
+    """What others share with the program of a trace."""
+    at = np.flatnonzero(trace.kind[trace.by_id] == COMP)
+    return Frame(program, at.tolist(), trace.by_id[at].tolist())
 
 
 def _edges(trace: Trace, row: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -116,7 +128,7 @@ def _edges(trace: Trace, row: NDArray[np.int64]) -> NDArray[np.int64]:
 def _actions(trace: Trace, row: NDArray[np.int64], system: System) -> list[Action]:
     """Kernels and their times as columns, the rest one by one."""
     kind = trace.kind[row]
-    actions = _timed(trace, row, system)
+    actions = timed(trace, row, system)
     strange = (kind == METADATA) | (kind < INVALID) | (kind > COLL)
     for i in np.flatnonzero(strange).tolist():
         actions[i] = Ends(aborts(f"`Invalid node_type, node.id={int(trace.id[row[i]])}, node.type={int(kind[i])}`"))
@@ -126,7 +138,7 @@ def _actions(trace: Trace, row: NDArray[np.int64], system: System) -> list[Actio
     return actions
 
 
-def _timed(trace: Trace, rows: NDArray[np.int64], system: System) -> list[Action]:
+def timed(trace: Trace, rows: NDArray[np.int64], system: System) -> list[Action]:
     """Nodes as recorded; kernels under the roofline where that is on."""
     on_cpu = trace.on_cpu[rows]
     recorded = np.maximum(trace.duration_ns[rows], 1)

@@ -103,7 +103,7 @@ def outcome(setup: Setup, npus: list[Npu], *, events: bool) -> Timing:
     return Timing(
         tuple(npu.finish_ns for npu in npus),
         tuple(npu.finish_ns - npu.kernels_ns for npu in npus),
-        tuple(_nodes(trace, npu) for trace, npu in zip(setup.traces, npus, strict=True) if npu.start is not None),
+        tuple(_nodes(sheet.trace, npu) for sheet, npu in zip(setup.sheets, npus, strict=True) if npu.start is not None),
         events,
         tuple(notes),
     )
@@ -115,7 +115,7 @@ def _stuck(setup: Setup, stuck: list[Npu]) -> Refusal:
     told = f"{len(stuck)} of {setup.world} ranks never finish"
     if not npu.stuck:
         return hangs(f"{told}: rank {npu.rank} has nodes that nothing looks at again after a skipped one")
-    trace = setup.traces[npu.rank]
+    trace = setup.sheets[npu.rank].trace
     row = int(trace.by_id[npu.stuck[0]])
     return hangs(f"{told}: rank {npu.rank} waits for ever in node {int(trace.id[row])} ({trace.name(row)})")
 

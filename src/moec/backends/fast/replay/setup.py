@@ -10,14 +10,15 @@ from typing import Any
 
 from moec.backends.fast.astra.network import AstraNetwork, Congestion, Dim
 from moec.backends.fast.astra.refusal import EXIT_NETWORK, Refusal, Stopped, aborts
-from moec.backends.fast.replay.program import Program, program_of, retimed
-from moec.backends.fast.replay.reading import shape, traces_of
+from moec.backends.fast.replay.program import Program
+from moec.backends.fast.replay.programs import programs_of
+from moec.backends.fast.replay.reading import sheets_of
+from moec.backends.fast.replay.sheet import Sheet
 from moec.backends.fast.replay.store import Memory, memory_of
 from moec.backends.fast.replay.system import System, network_of, system_of
 from moec.compiler.chakra.lint import json_strict
 from moec.compiler.chakra.lint import network as network_rules
 from moec.compiler.chakra.lint.yaml_subset import parse
-from moec.compiler.chakra.trace import Trace
 
 
 class Unreadable(Exception):
@@ -47,9 +48,9 @@ class Options:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Setup:
-    """`traces` and `programs` by rank; ranks that do the same share a program. `groups`: members by number. `per_node`: custom sets by node."""
+    """`sheets` and `programs` by rank; ranks that do the same share a program. `groups`: members by number. `per_node`: custom sets by node."""
 
-    traces: tuple[Trace, ...]
+    sheets: tuple[Sheet, ...]
     programs: tuple[Program, ...]
     network: AstraNetwork
     system: System
@@ -74,13 +75,13 @@ def setup_of(files: Files, options: Options) -> Setup:
         raise Stopped(refused)
     memory = memory_of(_json(files.memory) if files.memory else None)
     system = system_of(raw)
-    traces, notes = traces_of(files.prefix, network.ranks)
+    sheets, notes = sheets_of(files.prefix, network.ranks)
     if not system.scheduled:
         notes.append("`scheduling-policy` is missing: ASTRA-sim then uses memory that nobody set, and some runs abort")
     per_node = _per_node(raw, files.system)
     return Setup(
-        tuple(traces),
-        _programs(traces, system, by_number=bool(per_node)),
+        tuple(sheets),
+        programs_of(sheets, system, by_number=bool(per_node)),
         network,
         system,
         memory,
@@ -99,32 +100,6 @@ def _dims(path: Path) -> tuple[Dim, ...]:
         raise Stopped(Refusal("exits", EXIT_NETWORK, f"the network file: {faults[0]}"))
     columns: tuple[Any, ...] = tuple(raw[key] for key in ("topology", "npus_count", "bandwidth", "latency"))
     return tuple(Dim(t, n, float(b), float(latency)) for t, n, b, latency in zip(*columns, strict=True))
-
-
-def _programs(traces: list[Trace], system: System, *, by_number: bool) -> tuple[Program, ...]:
-    """A program for each rank. Ranks with one trace share it; so do those whose nodes only count from elsewhere, unless
-    nodes are named by number.
-    """
-    made: dict[int, Program] = {}
-    alike: dict[bytes, Program] = {}
-    for trace in traces:
-        if id(trace) not in made:
-            made[id(trace)] = program_of(trace, system) if by_number else _shared(trace, system, alike)
-    return tuple(made[id(trace)] for trace in traces)
-
-
-def _shared(trace: Trace, system: System, alike: dict[bytes, Program]) -> Program:
-    """The program of a trace, from those of traces that are `alike` in all, or in all but what their kernels take."""
-    key = shape(trace)
-    if key not in alike:
-        frame = b"" if system.replay_only else b"kernels" + shape(trace, kernels=False)
-        if frame in alike:
-            alike[key] = retimed(alike[frame], trace, system)
-        else:
-            alike[key] = program_of(trace, system)
-            if frame:
-                alike[frame] = alike[key]
-    return alike[key]
 
 
 def _groups(path: Path | None) -> dict[int, tuple[int, ...]]:
