@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from io import FileIO
 
 from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts
 from moec.backends.fast.replay.sheet import Sheet, sheets
@@ -48,7 +48,8 @@ def sheets_of(prefix: str, world: int) -> tuple[list[Sheet], list[str]]:
 
 def _bytes(name: str) -> bytes:
     try:
-        return Path(name).read_bytes()
+        with FileIO(name) as file:
+            return file.readall()
     except FileNotFoundError:
         raise Stopped(Refusal("exits", 1, f"`workload file: {name} does not exist`")) from None
     except OSError as error:
