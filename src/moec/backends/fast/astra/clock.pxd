@@ -10,10 +10,10 @@ cdef class Deferred(Event):
 @cython.final
 cdef class Row:
     cdef Event first, last
-    cdef append(self, Event event)
+    cdef void append(self, Event event) noexcept
     @cython.locals(event=Event)
     cdef Event take(self)
-    cdef bint filled(self)
+    cdef bint filled(self) noexcept
 
 @cython.final
 cdef class Clock:
@@ -36,4 +36,4 @@ cdef class Clock:
     cdef bint _turn(self, Row present)
 
 @cython.locals(place=int)
-cdef int highest(long long number)
+cdef int lowest(long long bits) noexcept

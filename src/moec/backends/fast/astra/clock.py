@@ -142,7 +142,10 @@ class Clock:
         apart = event.time ^ self.now
         number = 16 * DIGITS
         if apart:
-            level = highest(apart) >> 2
+            level = 0
+            while apart >= 16:
+                apart >>= 4
+                level += 1
             digit = (event.time >> (4 * level)) & 15
             self._levels |= 1 << level
             self._full[level] |= 1 << digit
@@ -154,9 +157,9 @@ class Clock:
         """On to the first nanosecond with an event; what happens in it comes into `present`."""
         if not self._levels:
             return False
-        level = highest(self._levels & -self._levels)
+        level = lowest(self._levels)
         full = self._full[level]
-        digit = highest(full & -full)
+        digit = lowest(full)
         self._full[level] = full & (full - 1)
         if not self._full[level]:
             self._levels &= self._levels - 1
@@ -179,13 +182,10 @@ class Clock:
 AT_ONCE = "an event falls into the nanosecond 0, in which the simulation starts"
 
 
-def highest(number: int) -> int:
-    """The place of the highest bit of a number above 0."""
+def lowest(bits: int) -> int:
+    """The place of the lowest bit that is set."""
     place = 0
-    while number >= 16:
-        number >>= 4
-        place += 4
-    while number > 1:
-        number >>= 1
+    while not bits & 1:
+        bits >>= 1
         place += 1
     return place

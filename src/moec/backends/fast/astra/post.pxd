@@ -19,7 +19,7 @@ cdef class Channel:
     cdef bint wait(self, Event done)
     @cython.locals(found=Event)
     cdef Event come(self, long long number)
-    cdef bint idle(self)
+    cdef bint idle(self) noexcept
 
 @cython.freelist(64)
 cdef class Letter(Message):
