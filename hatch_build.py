@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from sysconfig import get_config_var
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
@@ -22,14 +23,16 @@ class Compile(BuildHookInterface):  # type: ignore[type-arg]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         del version
-        wish = os.environ.get("MOEC_COMPILE", "")
-        _clean()
+        wish, about = os.environ.get("MOEC_COMPILE", ""), _about()
         if wish == "0":
+            _clean(about)
             return
         try:
-            _compile()
+            if not _compiled(about):
+                _clean(about)
+                _compile(about)
         except Exception as error:
-            _clean()
+            _clean(about)
             if wish == "1":
                 raise
             self.app.display_warning(
@@ -40,18 +43,25 @@ class Compile(BuildHookInterface):  # type: ignore[type-arg]
         build_data["infer_tag"] = True
 
 
-def _clean() -> None:
+def _compiled(about: Any) -> bool:
+    """Whether that was done before, for this interpreter and from these sources."""
+    record, suffix = PACKAGE / about.RECORD, get_config_var("EXT_SUFFIX")
+    if not record.exists() or record.read_text().strip() != about.digest(PACKAGE):
+        return False
+    return all(header.with_suffix(suffix).exists() for header in about.headers(PACKAGE))
+
+
+def _clean(about: Any) -> None:
     """Takes away what was compiled before, for whatever interpreter."""
-    for old in [*PACKAGE.rglob("*.so"), *PACKAGE.rglob("*.pyd"), *PACKAGE.glob("compiled.sha256")]:
+    for old in [*PACKAGE.rglob("*.so"), *PACKAGE.rglob("*.pyd"), *PACKAGE.glob(about.RECORD)]:
         old.unlink()
 
 
-def _compile() -> None:
+def _compile(about: Any) -> None:
     """Puts each compiled module beside its source, and the digest of what they were compiled from into their package."""
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
 
-    about = _about()
     names = [header.relative_to(SOURCES).with_suffix("") for header in about.headers(PACKAGE)]
     options = [] if os.name == "nt" else ["-O2", "-g0"]
     modules = [

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from moec.backends.fast.astra.link import hop_ns, reduction_ns, serialization_ns, unaware_ns
 from moec.backends.fast.astra.network import AstraNetwork
 from moec.backends.fast.astra.plan import LAST, Phase, Plan
+from moec.backends.fast.astra.ring_step import step
 from moec.backends.fast.astra.walk import blocks
 
 Ints = NDArray[np.int64]
@@ -51,16 +52,23 @@ def is_ring(plan: Plan, network: AstraNetwork) -> bool:
 def ring_ends(plan: Plan, network: AstraNetwork, members: tuple[int, ...], starts: Ints, track: Track) -> Ints:
     """When each of `members` (in any order, that of `track`) is done that begins at `starts`; `track` is moved on."""
     times = starts
-    place = {rank: i for i, rank in enumerate(members)}
     for phase in plan.phases:
-        step = -1 if phase.part == LAST else 1
-        before = np.empty(len(members), dtype=np.int64)
-        for i, rank in enumerate(members):
-            ring = phase.ring(rank)
-            before[i] = place[ring[(ring.index(rank) - step) % len(ring)]]
+        before = _before(phase, members)
         for _ in range(plan.pieces):
             times = _phase_ends(phase, network, plan.delay_ns, members, before, times, track)
     return times
+
+
+@lru_cache(maxsize=256)
+def _before(phase: Phase, members: tuple[int, ...]) -> Ints:
+    """Which of the members sends to each."""
+    step = -1 if phase.part == LAST else 1
+    place = {rank: i for i, rank in enumerate(members)}
+    before = np.empty(len(members), dtype=np.int64)
+    for i, rank in enumerate(members):
+        ring = phase.ring(rank)
+        before[i] = place[ring[(ring.index(rank) - step) % len(ring)]]
+    return before
 
 
 def message_bytes(phase: Phase) -> int:
@@ -77,7 +85,7 @@ def _phase_ends(
     starts: Ints,
     track: Track,
 ) -> Ints:
-    """A member's next message leaves an endpoint's delay, and a reduction, after the last one has come in."""
+    """Moves `track` on. A member's next message leaves an endpoint's delay, and a reduction, after the last one has come in."""
     size = message_bytes(phase)
     reduce = reduction_ns(size, network.local_mem_bw)
     reduced = phase.size - 1 if phase.kind in ("all_reduce", "reduce_scatter") else 0
@@ -85,19 +93,16 @@ def _phase_ends(
     hold, hop = serialization_ns(size, dim), hop_ns(size, dim)
     aware, switched = network.congestion == "aware", dim.topology == "Switch"
     flight = None if aware else _flights(members, before, size, network)
-    ready = starts + delay_ns
+    ready, come = starts + delay_ns, np.empty_like(starts)
     for count in range(1, blocks(phase) + 1):
-        if flight is not None:
-            come = ready[before] + flight
-        else:
-            left = np.maximum(ready, track.out)
-            track.out = left + hold
-            come = (left + hop)[before]
-            if switched:
-                passing = np.maximum(come, track.into)
-                track.into = passing + hold
-                come = passing + hop
-        ready = np.maximum(come, ready) + (delay_ns + reduce if count <= reduced else delay_ns)
+        delay = delay_ns + reduce if count <= reduced else delay_ns
+        if flight is None:
+            step(ready, track.out, track.into, come, before, hold, hop, delay, switched)
+            continue
+        ready.take(before, out=come, mode="clip")  # which spares a copy
+        come += flight
+        np.maximum(come, ready, out=ready)
+        ready += delay
     return ready
 
 

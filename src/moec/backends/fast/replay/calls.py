@@ -26,7 +26,7 @@ class Calls:
         self._setup = setup
         self._chosen: dict[tuple[int, int, Kind], str] = {}
         self._everybody = tuple(range(setup.world))
-        self._plans: dict[Gathers, Plan | Refusal] = {}
+        self._plans: dict[tuple[Kind, int, int, tuple[bool, ...] | None], Plan | Refusal] = {}
         self._turns: dict[tuple[int, str, int], int] = {}
         self.sets = CustomSets(setup.beside, setup.per_node.values())
         self._streams: dict[tuple[int, int], int] = {}
@@ -60,7 +60,7 @@ class Calls:
 
     def plan(self, npu: Npu, action: Gathers, members: tuple[int, ...]) -> Plan:
         """The streams of a native collective. Raises Stopped where it never ends or stops the simulator."""
-        key = action._replace(node=0)
+        key = action[:4]  # all but the node's number
         if key not in self._plans:
             self._plans[key] = self._planned(action, members)
         plan = self._plans[key]

@@ -53,13 +53,14 @@ class Npu:
     """
 
     __slots__ = (
-        "_busy", "_freed", "_machine", "_moved_ns", "_odd", "_ready", "_running", "_swallows", "_waits", "end", "finish_ns",
-        "kernels_ns", "lost", "program", "rank", "start",
+        "_action", "_busy", "_children", "_freed", "_machine", "_moved_ns", "_odd", "_odds", "_ready", "_running", "_slot",
+        "_swallows", "_waits", "end", "finish_ns", "kernels_ns", "lost", "program", "rank", "start",
     )  # fmt: skip
 
     def __init__(self, rank: int, program: Program, machine: Machine, *, detail: bool = False) -> None:
         self.rank, self.program, self._machine = rank, program, machine
-        self._waits = program.waits.copy()
+        self._slot, self._action, self._odds = program.slot, program.action, program.odd
+        self._children, self._waits = program.children, program.waits.copy()
         self._ready: tuple[list[int], ...] = ([], [], [], [])
         self._busy = [False, False, False, False]
         self._freed: list[int] = []
@@ -68,14 +69,14 @@ class Npu:
         self._swallows = False
         self._moved_ns = -1
         self.kernels_ns, self.finish_ns = 0, -1
-        self.start = [-1] * len(self._waits) if detail else None
-        self.end = [-1] * len(self._waits) if detail else None
+        self.start: list[int] | None = [-1] * len(self._waits) if detail else None
+        self.end: list[int] | None = [-1] * len(self._waits) if detail else None
 
     def fire(self) -> None:
         """The beginning."""
         for node, count in enumerate(self._waits):
             if not count:
-                self._ready[self.program.slot[node]].append(node)
+                self._ready[self._slot[node]].append(node)
         self._scan()
         self._settle()
 
@@ -112,20 +113,20 @@ class Npu:
         self._moved_ns = now
         self._release(node)
         for freed in self._freed:
-            heappush(self._ready[self.program.slot[freed]], freed)
+            heappush(self._ready[self._slot[freed]], freed)
         self._freed.clear()
         self._scan()
         self._settle()
 
     def _release(self, node: int) -> None:
-        program, waits = self.program, self._waits
-        self._busy[program.slot[node]] = False
-        if node in program.untold:
+        waits = self._waits
+        self._busy[self._slot[node]] = False
+        if node in self.program.untold:
             raise self.fault("`Attribute 'inputs' not found`: `track-local-mem` needs what nodes read and write")
         self._running.discard(node)
         if self.end is not None:
             self.end[node] = self._machine.now()
-        for child in program.children[node]:
+        for child in self._children[node]:
             waits[child] -= 1
             if not waits[child]:
                 self._freed.append(child)
@@ -147,15 +148,14 @@ class Npu:
                 break
             self._issue(heappop(best))
         for freed in self._freed:
-            heappush(ready[self.program.slot[freed]], freed)
+            heappush(ready[self._slot[freed]], freed)
         self._freed.clear()
 
     def _issue(self, node: int) -> None:
-        program = self.program
-        slot, action = program.slot[node], program.action[node]
+        slot, action = self._slot[node], self._action[node]
         self._busy[slot] = slot != FREE
         self._running.add(node)
-        if program.odd[node]:
+        if self._odds[node]:
             self._odd = True
         if self.start is not None:
             self.start[node] = self._machine.now()
