@@ -13,13 +13,14 @@ from moec.backends.fast.astra.collective import collective_ns
 from moec.backends.fast.astra.network import AstraNetwork, Kind
 from moec.backends.fast.astra.plan import Plan, plan_of
 from moec.backends.fast.astra.refusal import Refusal, Stopped, hangs
+from moec.backends.fast.astra.rings import is_ring, new_track, ring_ends
 from moec.backends.fast.astra.walk import blocks
 from moec.backends.fast.astra.wires import wires_of
 from moec.backends.fast.astra.world import Start, simulate
 
 Ints = NDArray[np.int64]
 
-MOST_MESSAGES = 40_000
+MOST_MESSAGES = 200_000
 """Up to so many messages a staggered collective is simulated one by one (about a second); beyond, see `collective_ends`."""
 
 
@@ -28,12 +29,17 @@ def collective_ends(
 ) -> Ints | Refusal:
     """Absolute nanoseconds at which each of `members` (ascending ranks) is done; `starts` `[n]` > 0.
 
-    Exact where all start at once, and where they do not but exchange at most `MOST_MESSAGES`. A larger collective is
-    taken to begin with its last member, which is late by no more than the last one was.
+    Exact where all start at once, for rings, and where they exchange at most `MOST_MESSAGES`. Another collective that is
+    larger is taken to begin with its last member, which is late by no more than the last one was.
     """
     first = int(starts.min())
     group = None if len(members) == network.ranks else _anywhere(members, network)
     offsets = tuple((starts - first).tolist())
+    if any(offsets):
+        plan = plan_of(kind, size, network, group)
+        if not isinstance(plan, Refusal) and is_ring(plan, network):
+            track = new_track(len(members))
+            return ring_ends(plan, network, group or tuple(range(network.ranks)), starts, track)
     if any(offsets) and _messages(kind, size, network, group) <= MOST_MESSAGES:
         ends = _staggered(kind, size, network, group, offsets)
         return ends if isinstance(ends, Refusal) else first + np.array(ends)
