@@ -14,6 +14,7 @@ from moec.backends.fast.replay.custom_sets import places
 from moec.backends.fast.replay.hash_table import HashTable
 from moec.backends.fast.replay.occupancy import Occupancy, Unsure
 from moec.backends.fast.replay.program import frame_of, native_tag, program_of, timed
+from moec.backends.fast.replay.run import time_traces
 from moec.backends.fast.replay.sheet import sheets
 from moec.backends.fast.replay.system import system_of
 from moec.compiler.chakra.batch import apart, batch
@@ -159,3 +160,17 @@ def test_traces_alike_but_for_their_kernels_share_what_is_not_theirs():
     assert one.frame == two.frame != three.frame
     assert one.shape != two.shape
     assert one.shape == sheets(first, texts)[0].shape
+
+
+@pytest.mark.parametrize(("size", "rounded"), [(2**40, False), (2**57, True)])
+def test_times_that_the_simulator_rounds_come_with_a_note(tmp_path, size, rounded):
+    for rank, nodes in enumerate(([send(1, 1, size=size)], [recv(1, 0, size=size)])):
+        (tmp_path / f"t.{rank}.et").write_bytes(encoded(nodes))
+    (tmp_path / "system.json").write_text('{"scheduling-policy": "LIFO"}')
+    (tmp_path / "network.yml").write_text(
+        "topology: [ Switch ]\nnpus_count: [ 2 ]\nbandwidth: [ 1.0 ]\nlatency: [ 1.0 ]\n"
+    )
+
+    timing = time_traces(tmp_path / "t", system=tmp_path / "system.json", network=tmp_path / "network.yml")
+
+    assert any("2^53" in note for note in timing.notes) == rounded

@@ -19,6 +19,8 @@ from moec.backends.fast.replay.system import KINDS
 from moec.backends.fast.replay.timing import NodeTimes, Refused, Timing
 from moec.compiler.chakra.trace import Trace
 
+WHOLE_NS = 2**53
+"""Up to which a double holds every whole number."""
 TOO_LARGE = "a size or a time of 2^63 or more"
 
 
@@ -100,6 +102,8 @@ def outcome(setup: Setup, npus: list[Npu], *, events: bool) -> Timing:
     lost = [npu for npu in npus if npu.lost]
     if lost:
         notes.append(f"ASTRA-sim prints the time of {len(lost)} rank(s) but not their statistics: {LOST_STATISTICS}")
+    if max(npu.finish_ns for npu in npus) > WHOLE_NS:
+        notes.append("beyond 2^53 ns (104 days) ASTRA-sim rounds times and may lose events; here they stay whole")
     return Timing(
         tuple(npu.finish_ns for npu in npus),
         tuple(npu.finish_ns - npu.kernels_ns for npu in npus),
