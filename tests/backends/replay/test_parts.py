@@ -1,15 +1,20 @@
 """The parts of the replay by themselves: tables of the simulator's library, reading many files, rings that begin apart."""
 
+import gc
 import random
 from dataclasses import fields
 
 import numpy as np
 import pytest
 
+from moec.backends.fast.astra.clock import Clock
 from moec.backends.fast.astra.ends import apart_ns, together_ns
 from moec.backends.fast.astra.plan import plan_of
+from moec.backends.fast.astra.post import Post
+from moec.backends.fast.astra.refusal import Stopped, aborts
 from moec.backends.fast.astra.rings import is_ring, new_track, ring_ends
 from moec.backends.fast.astra.sends import issue_order, table_order
+from moec.backends.fast.astra.wires import wires_of
 from moec.backends.fast.replay.custom_sets import places
 from moec.backends.fast.replay.hash_table import HashTable
 from moec.backends.fast.replay.occupancy import Occupancy, Unsure
@@ -174,3 +179,20 @@ def test_times_that_the_simulator_rounds_come_with_a_note(tmp_path, size, rounde
     timing = time_traces(tmp_path / "t", system=tmp_path / "system.json", network=tmp_path / "network.yml")
 
     assert any("2^53" in note for note in timing.notes) == rounded
+
+
+def test_what_is_still_to_come_when_a_run_is_stopped_is_given_up_without_a_crash():
+    def stop(_):
+        raise Stopped(aborts("for a test"))
+
+    clock = Clock()
+    post = Post(clock, wires_of(network("aware", "Switch", 2), clock), 2)
+    for tag in range(200_000):
+        clock.at(1000, print, None)
+        post.send(tag, 0, 1, 64, None)
+    clock.at(5, stop, None)
+
+    with pytest.raises(Stopped):
+        clock.run()
+    del clock, post
+    gc.collect()

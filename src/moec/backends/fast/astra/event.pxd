@@ -1,3 +1,6 @@
+cimport cython
+
+@cython.trashcan(True)
 cdef class Event:
     cdef public long long time
     cdef Event after

@@ -4,6 +4,7 @@ from moec.backends.fast.astra.event cimport Event
 
 cdef int RING, SWITCH, FULL
 
+@cython.trashcan(True)
 cdef class Message(Event):
     cdef public long long size
     cdef public long long link, target
@@ -13,6 +14,7 @@ cdef class Message(Event):
     cpdef arrive(self)
     cpdef happen(self)
 
+@cython.trashcan(True)
 cdef class Parcel(Message):
     cdef object call, argument
     cpdef arrive(self)
