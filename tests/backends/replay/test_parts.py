@@ -7,14 +7,16 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from moec.backends.fast.astra.clock import Clock
+from moec.backends.fast.astra.clock import Clock, Deferred
 from moec.backends.fast.astra.ends import apart_ns, together_ns
+from moec.backends.fast.astra.inbox import Office, Overlap
 from moec.backends.fast.astra.plan import plan_of
 from moec.backends.fast.astra.post import Post
 from moec.backends.fast.astra.refusal import Stopped, aborts
 from moec.backends.fast.astra.rings import is_ring, new_track, ring_ends
 from moec.backends.fast.astra.sends import issue_order, table_order
 from moec.backends.fast.astra.wires import wires_of
+from moec.backends.fast.replay.calls import numbered_apart
 from moec.backends.fast.replay.custom_sets import places
 from moec.backends.fast.replay.hash_table import HashTable
 from moec.backends.fast.replay.occupancy import Occupancy, Unsure
@@ -196,3 +198,24 @@ def test_what_is_still_to_come_when_a_run_is_stopped_is_given_up_without_a_crash
         clock.run()
     del clock, post
     gc.collect()
+
+
+def test_groups_whose_numbers_come_to_the_same_tags_are_not_told_apart_by_them():
+    assert numbered_apart([1, 2, 499])
+    assert not numbered_apart([1, 501])
+    assert not numbered_apart([500])
+
+
+def test_an_inbox_counts_for_each_sender_and_is_forgotten_when_nothing_is_left():
+    office, came = Office(3), Deferred(print, None)
+    inbox = office.claim(7, 0, 64, came)
+
+    assert not inbox.expect(1)
+    early = office.slip(7, 2, 0, 64)
+    early.arrive()
+    assert inbox.expect(2)
+    with pytest.raises(Overlap):
+        office.claim(7, 0, 64, Deferred(print, None))
+    office.slip(7, 1, 0, 64).arrive()
+    office.release(inbox)
+    assert office.claim(7, 0, 64, came) is not inbox

@@ -5,6 +5,7 @@ that follows every message.
 """
 
 import os
+from functools import partial
 
 import pytest
 
@@ -14,6 +15,7 @@ from moec.backends.fast.replay.machine import EventMachine
 from moec.backends.fast.replay.occupancy import Unsure
 from moec.backends.fast.replay.run import suits
 from moec.backends.fast.replay.setup import Files, Options, setup_of
+from moec.backends.fast.replay.system import KINDS
 from support.random_sets import random_set
 from support.real_runs import run_ours, run_real
 
@@ -45,6 +47,19 @@ def test_the_quick_replay_of_a_random_set_is_the_exact_one(seed, tmp_path):
     if quick == "unsure":
         pytest.skip("the quick replay says that it cannot tell")
     assert quick == played(EventMachine, setup)
+
+
+@pytest.mark.parametrize("seed", range(30_000, 30_000 + 4 * DRAWS))
+def test_counted_messages_are_messages_told_apart(seed, tmp_path):
+    drawn = random_set(seed, quick=True)
+    prefix = drawn.write(tmp_path / "set")
+    setup = setup_for(prefix, tmp_path / "set", drawn)
+    if setup is None or "direct" not in "".join(name for kind in KINDS for name in setup.network.algorithms(kind)):
+        pytest.skip("no exchange of all with all")
+
+    counted = played(partial(EventMachine, counted=True), setup)
+
+    assert counted == played(partial(EventMachine, counted=False), setup)
 
 
 def setup_for(prefix, folder, drawn):

@@ -1,7 +1,8 @@
 cimport cython
 from moec.backends.fast.astra.clock cimport Clock
 from moec.backends.fast.astra.event cimport Event
-from moec.backends.fast.astra.wires cimport Message, Wires
+from moec.backends.fast.astra.inbox cimport Office
+from moec.backends.fast.astra.wires cimport Message, Train, Wires
 
 cdef class Post
 
@@ -45,6 +46,11 @@ cdef class Post:
     cdef long long _ranks
     cdef bint _rendezvous
     cdef list _boxes
+    cdef public Office office
+    cdef public bint counted
+    cpdef slip(self, long long tag, long long src, long long dst, long long size, Train train)
+    cpdef again(self, Event event)
+    cdef _sound(self, long long src, long long dst, long long size)
     @cython.locals(channel=Channel)
     cpdef send(self, long long tag, long long src, long long dst, long long size, Event sent)
     @cython.locals(channel=Channel)

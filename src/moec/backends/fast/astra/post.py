@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from moec.backends.fast.astra.clock import Clock
 from moec.backends.fast.astra.event import Event
+from moec.backends.fast.astra.inbox import Office
 from moec.backends.fast.astra.refusal import Stopped, aborts
-from moec.backends.fast.astra.wires import Message, Wires
+from moec.backends.fast.astra.wires import Message, Train, Wires
 
+TAGS = 500_000_000
+"""Tags of collectives are stream numbers modulo this, plus this; those of sends in traces lie below (Sys.cc)."""
 RENDEZVOUS, HANDSHAKE = 1_000_000_000, 8192
 """What is added to the tag of a handshake, and its bytes (Sys.cc)."""
 
@@ -113,11 +116,18 @@ class Shaken(Event):
 
 
 class Post:
-    """A receive may come before or after the message; either side learns when the message is there."""
+    """A receive may come before or after the message; either side learns when the message is there.
 
-    __slots__ = ("_boxes", "_clock", "_ranks", "_rendezvous", "_wires")
+    `counted`: streams that exchange with many ranks may count what they get in an `office`, which raises Overlap where that
+    does not tell enough.
+    """
 
-    def __init__(self, clock: Clock, wires: Wires, ranks: int, *, rendezvous: bool = False) -> None:
+    __slots__ = ("_boxes", "_clock", "_ranks", "_rendezvous", "_wires", "counted", "office")
+
+    def __init__(
+        self, clock: Clock, wires: Wires, ranks: int, *, rendezvous: bool = False, counted: bool = False
+    ) -> None:
+        self.office, self.counted = Office(ranks), counted and not rendezvous
         self._clock, self._wires, self._ranks, self._rendezvous = clock, wires, ranks, rendezvous
         self._boxes: list[dict[int, Channel]] = [{} for _ in range(ranks)]
 
@@ -153,13 +163,27 @@ class Post:
         self.put(back, Shaken(channel, done, False))
         self.release(back)
 
+    def slip(self, tag: int, src: int, dst: int, size: int, train: Train) -> None:
+        """Sends a message to an inbox of the office, or couples it to `train`, which then makes it."""
+        self._sound(src, dst, size)
+        if not self._wires.couple(src, train):
+            self._wires.carry(src, dst, size, self.office.slip(tag, src, dst, size))
+
+    def again(self, event: Event) -> None:
+        """Lets an event happen later in this nanosecond."""
+        self._clock.put(self._clock.now, Again(event))
+
     def put(self, channel: Channel, sent: Event | None) -> None:
         """The message leaves."""
-        if channel.size <= 0:
-            raise Stopped(aborts(f"rank {channel.src} sends a message of 0 bytes to rank {channel.dst}"))
-        if channel.src == channel.dst and not self._wires.loops:
-            raise Stopped(aborts(f"rank {channel.src} sends a message to itself"))
+        self._sound(channel.src, channel.dst, channel.size)
         self._wires.carry(channel.src, channel.dst, channel.size, self.letter(channel, sent))
+
+    def _sound(self, src: int, dst: int, size: int) -> None:
+        """Raises Stopped where the simulator aborts."""
+        if size <= 0:
+            raise Stopped(aborts(f"rank {src} sends a message of 0 bytes to rank {dst}"))
+        if src == dst and not self._wires.loops:
+            raise Stopped(aborts(f"rank {src} sends a message to itself"))
 
     def letter(self, channel: Channel, sent: Event | None) -> Letter:
         """The next message of a channel."""
@@ -172,7 +196,7 @@ class Post:
     def expect(self, channel: Channel, done: Event) -> None:
         """A message is waited for."""
         if channel.wait(done):
-            self._clock.put(self._clock.now, Again(done))
+            self.again(done)
 
     def deliver(self, letter: Letter) -> None:
         """A message is there."""

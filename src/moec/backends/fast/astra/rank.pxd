@@ -2,7 +2,9 @@ cimport cython
 from moec.backends.fast.astra.clock cimport Clock
 from moec.backends.fast.astra.desk cimport Desk
 from moec.backends.fast.astra.event cimport Event
+from moec.backends.fast.astra.inbox cimport Inbox
 from moec.backends.fast.astra.post cimport Channel, Post
+from moec.backends.fast.astra.wires cimport Message, Train
 
 cdef class Stream
 
@@ -49,6 +51,10 @@ cdef class Stream:
     @cython.locals(reduction=Reduces)
     cpdef hand_over(self, long long size, bint reduces)
     cdef Channel _to, _from
+    cdef Inbox _inbox
+    cdef bint counted
+    cpdef Message slip(self, long long dst, long long size)
+    cpdef exchange(self, long long dst, long long src, long long size, Train train)
     @cython.locals(channel=Channel)
     cpdef send(self, long long dst, long long size)
     @cython.locals(channel=Channel)

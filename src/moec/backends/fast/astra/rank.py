@@ -7,14 +7,14 @@ from collections.abc import Callable
 from moec.backends.fast.astra.clock import Clock
 from moec.backends.fast.astra.desk import Desk
 from moec.backends.fast.astra.event import Event
+from moec.backends.fast.astra.inbox import Inbox
 from moec.backends.fast.astra.link import reduction_ns
 from moec.backends.fast.astra.network import AstraNetwork, Kind
 from moec.backends.fast.astra.plan import Phase, Plan
-from moec.backends.fast.astra.post import Channel, Post
+from moec.backends.fast.astra.post import TAGS, Channel, Post
 from moec.backends.fast.astra.turns import Turns
+from moec.backends.fast.astra.wires import Message, Train
 
-TAGS = 500_000_000
-"""Tags of collectives are stream numbers modulo this, plus this; those of sends in traces lie below."""
 Leg = tuple[Phase, int, int, bool]
 """A phase, its queue, its direction (+1 or −1) and whether it takes the first tree of the pair."""
 
@@ -80,7 +80,7 @@ class Stream:
     """
 
     __slots__ = (
-        "_from", "_to", "algorithm", "came", "delay", "desk", "done", "leg", "legs", "member", "post", "priority",
+        "_from", "_inbox", "_to", "algorithm", "came", "counted", "delay", "desk", "done", "leg", "legs", "member", "post", "priority",
         "proceeds", "queue", "rank", "reduced", "reduction", "started", "tag",
     )  # fmt: skip
 
@@ -98,6 +98,8 @@ class Stream:
         self.reduced, self.reduction = -1, 0
         self._to: Channel | None = None
         self._from: Channel | None = None
+        self._inbox: Inbox | None = None
+        self.counted = self.post.counted and self.tag >= TAGS  # lower ones are shared with sends in traces
 
     def start(self) -> None:
         self.started = True
@@ -130,8 +132,27 @@ class Stream:
             channel = self._from = self.post.hold(self.tag, src, self.member, size)
         self.post.receive_on(channel, self.came)
 
+    def exchange(self, dst: int, src: int, size: int, train: Train) -> None:
+        """Sends to one of many, on `train` if that is what waits last, and waits for one of many."""
+        if not self.counted:
+            self.send(dst, size)
+            self.receive(src, size)
+            return
+        self.post.slip(self.tag, self.member, dst, size, train)
+        if self._inbox is None:
+            self._inbox = self.post.office.claim(self.tag, self.member, size, self.came)
+        if self._inbox.expect(src):
+            self.post.again(self.came)
+
+    def slip(self, dst: int, size: int) -> Message:
+        """A message to an inbox that is about to leave."""
+        return self.post.office.slip(self.tag, self.member, dst, size)
+
     def finish(self) -> None:
         """The phase is over."""
+        if self._inbox is not None:
+            self._inbox.office.release(self._inbox)
+            self._inbox = None
         if self._to is not None:
             self.post.release(self._to)
         if self._from is not None:

@@ -1,8 +1,18 @@
 cimport cython
 from moec.backends.fast.astra.rank cimport Algorithm, Stream
+from moec.backends.fast.astra.wires cimport Message, Train
+
+cdef class Walk
+
+cdef class Round(Train):
+    cdef Walk walk
+    cdef Py_ssize_t place
+    @cython.locals(walk=Walk, to='long long')
+    cpdef Message make(self)
 
 cdef class Walk(Algorithm):
     cdef Stream stream
+    cdef Round round
     cdef tuple ring
     cdef Py_ssize_t where, sends_to, waits_for, away
     cdef bint direct, turned, gathers_late
@@ -19,4 +29,4 @@ cdef class Walk(Algorithm):
     @cython.locals(to='long long', from_='long long')
     cdef _send(self)
     @cython.locals(n=Py_ssize_t)
-    cdef Py_ssize_t _past(self, Py_ssize_t place, Py_ssize_t step)
+    cdef Py_ssize_t past(self, Py_ssize_t place, Py_ssize_t step)

@@ -4,6 +4,23 @@ from __future__ import annotations
 
 from moec.backends.fast.astra.plan import Phase
 from moec.backends.fast.astra.rank import Algorithm, Stream
+from moec.backends.fast.astra.wires import Message, Train
+
+
+class Round(Train):
+    """What a member sends from `place` in its ring on, to one after the other."""
+
+    __slots__ = ("place", "walk")
+
+    def __init__(self, walk: Walk) -> None:
+        self.walk, self.place, self.left = walk, 0, 0
+
+    def make(self) -> Message:
+        walk = self.walk
+        to: int = walk.ring[self.place]
+        self.place = walk.past(self.place, walk.away)
+        self.left -= 1
+        return walk.stream.slip(to, walk.message)
 
 
 class Walk(Algorithm):
@@ -15,7 +32,7 @@ class Walk(Algorithm):
 
     __slots__ = (
         "arrived", "away", "booked", "direct", "fast", "free", "gathers_late", "left", "limit", "message", "parallel",
-        "reduces", "ring", "sends_to", "slow", "slows", "stream", "turned", "waits_for", "where",
+        "reduces", "ring", "round", "sends_to", "slow", "slows", "stream", "turned", "waits_for", "where",
     )  # fmt: skip
 
     def __init__(self, stream: Stream, phase: Phase, direction: int) -> None:
@@ -34,6 +51,7 @@ class Walk(Algorithm):
         whole = not self.direct or phase.group is not None
         self.slows = (n - 1 if whole else 1) * self.parallel
         self.gathers_late = self.direct and phase.kind == "all_reduce"
+        self.round = Round(self)
         self.booked = 0
         self.fast = self.slow = self.free = 0
         self.turned = False
@@ -81,14 +99,18 @@ class Walk(Algorithm):
         to: int = self.ring[self.sends_to]
         from_: int = self.ring[self.waits_for]
         if self.direct:
-            self.sends_to = self._past(self.sends_to, self.away)
-            self.waits_for = self._past(self.waits_for, -self.away)
-        self.stream.send(to, self.message)
-        self.stream.receive(from_, self.message)
+            if not self.round.left:
+                self.round.place = self.sends_to
+            self.sends_to = self.past(self.sends_to, self.away)
+            self.waits_for = self.past(self.waits_for, -self.away)
+            self.stream.exchange(to, from_, self.message, self.round)
+        else:
+            self.stream.send(to, self.message)
+            self.stream.receive(from_, self.message)
         self.left -= 1
         self.free -= 1
 
-    def _past(self, place: int, step: int) -> int:
+    def past(self, place: int, step: int) -> int:
         """The next place in a direction, leaving out the member's own."""
         n = self.limit + 1
         place = (place + step + n) % n

@@ -14,6 +14,10 @@ cdef class Message(Event):
     cpdef arrive(self)
     cpdef happen(self)
 
+cdef class Train(Message):
+    cdef public long long left
+    cpdef Message make(self)
+
 @cython.trashcan(True)
 cdef class Parcel(Message):
     cdef object call, argument
@@ -22,6 +26,7 @@ cdef class Parcel(Message):
 cdef class Wires:
     cdef public bint loops
     cpdef carry(self, long long src, long long dst, long long size, Message message)
+    cpdef bint couple(self, long long src, Train train)
     cpdef send(self, long long src, long long dst, long long size, call, argument)
 
 cdef class Flights(Wires):
@@ -34,8 +39,11 @@ cdef class Link(Event):
     cdef Links wires
     cdef bint busy
     cdef Message first, last
-    @cython.locals(message=Message)
+    @cython.locals(message=Message, train=Train)
     cpdef happen(self)
+    @cython.locals(message=Message)
+    cdef drop(self)
+    cdef append(self, Message message)
 
 cdef class Links(Wires):
     cdef Clock _clock
@@ -47,6 +55,8 @@ cdef class Links(Wires):
     @cython.locals(n='long long', clockwise='long long', onward=bint)
     cpdef carry(self, long long src, long long dst, long long size, Message message)
     cpdef hop(self, Message message)
+    @cython.locals(link=Link)
+    cpdef bint couple(self, long long src, Train train)
     @cython.locals(number='long long', link=Link)
     cdef _enter(self, Message message)
     cdef long long _part(self, long long link)

@@ -36,6 +36,18 @@ class Message(Event):
             self.wires.hop(self)
 
 
+class Train(Message):
+    """Messages that wait for the way into a switch right after each other, `left` of them, made only when they leave."""
+
+    __slots__ = ("left",)
+
+    left: int
+
+    def make(self) -> Message:
+        """The next one, with its `target` and `size`."""
+        raise NotImplementedError
+
+
 class Parcel(Message):
     """Runs `call(argument)` when it has arrived."""
 
@@ -59,6 +71,10 @@ class Wires:
     def carry(self, src: int, dst: int, size: int, message: Message) -> None:
         """Lets `message` arrive when it is there."""
         raise NotImplementedError
+
+    def couple(self, src: int, train: Train) -> bool:
+        """Whether one more message of `src` waits in `train`; if not it is to be carried by itself."""
+        return False
 
     def send(self, src: int, dst: int, size: int, call: Call, argument: Any) -> None:
         """Runs `call(argument)` when the message has arrived."""
@@ -96,11 +112,30 @@ class Link(Event):
         if message is None:
             self.busy = False
             return
+        if isinstance(message, Train):
+            train, message = message, message.make()
+            message.wires, message.hops, message.link = self.wires, 2, train.link
+            if not train.left:
+                self.drop()
+        else:
+            self.drop()
+        self.wires.start(self, message)
+
+    def drop(self) -> None:
+        """The first that waits leaves."""
+        message: Message = self.first  # type: ignore[assignment]  # there is one
         self.first = message.then
         if self.first is None:
             self.last = None
         message.then = None
-        self.wires.start(self, message)
+
+    def append(self, message: Message) -> None:
+        """One more that waits."""
+        if self.last is None:
+            self.first = message
+        else:
+            self.last.then = message
+        self.last = message
 
 
 class Links(Wires):
@@ -158,11 +193,21 @@ class Links(Wires):
         if not link.busy:
             self.start(link, message)
             return
-        if link.last is None:
-            link.first = message
-        else:
-            link.last.then = message
-        link.last = message
+        link.append(message)
+
+    def couple(self, src: int, train: Train) -> bool:
+        if self._topology != SWITCH or self._folded:
+            return False
+        link = self._links.get(src)
+        if link is None or not link.busy:
+            return False
+        if not train.left:
+            train.link, train.then = src, None
+            link.append(train)
+        elif link.last is not train:
+            return False
+        train.left += 1
+        return True
 
     def _part(self, link: int) -> int:
         return link % self._npus if self._topology == FULL else int(link >= self._npus)

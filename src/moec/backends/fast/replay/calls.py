@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from moec.backends.fast.astra.network import Kind
 from moec.backends.fast.astra.plan import Plan, plan_of
+from moec.backends.fast.astra.post import TAGS
 from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts, hangs
 from moec.backends.fast.replay.action import Gathers
 from moec.backends.fast.replay.custom import Score
@@ -130,6 +133,12 @@ class Calls:
         first = self._streams.get((npu.rank, group), _wrapped(group * _GROUP_STREAMS))
         self._streams[npu.rank, group] = first + count
         return first
+
+
+def numbered_apart(groups: Iterable[int]) -> bool:
+    """Whether streams of different groups, and of all ranks, never have one tag (in the first million of each)."""
+    starts = [_wrapped(group * _GROUP_STREAMS) % TAGS for group in groups]
+    return len({0, *starts}) == len(starts) + 1
 
 
 def _wrapped(number: int) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from moec.backends.fast.astra.post import TAGS
 from moec.backends.fast.astra.refusal import Refusal, Stopped
 from moec.backends.fast.replay.custom import Score, score_of
 from moec.backends.fast.replay.hash_table import HashTable
@@ -20,8 +21,6 @@ from moec.compiler.chakra.trace import RECV, SEND
 Ints = NDArray[np.int64]
 _PORTION = 160
 """Files that are decoded together."""
-_TAGS = 500_000_000
-"""Beyond these the simulator starts over with tags."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +111,7 @@ def exchanges(read: Batch, sets: int, size: int) -> list[Exchange | None]:
     amount, tag = trace.integers("comm_size"), trace.integers("comm_tag")
     start = np.searchsorted(read.file, np.arange(sets * size + 1))
     numbered = trace.id == (np.arange(len(trace)) - start[read.file] + 1).astype(np.uint64)
-    plain = said & numbered & (np.diff(trace.dep_start) == 0) & (tag >= 0) & (tag < _TAGS)
+    plain = said & numbered & (np.diff(trace.dep_start) == 0) & (tag >= 0) & (tag < TAGS)
     plain &= (peer >= 0) & (peer < size) & (peer != owner) & (amount > 0)
     sound = np.bincount(of_set[~plain], minlength=sets) == 0
     place = np.concatenate([places(count) for count in np.diff(start).tolist()])

@@ -21,12 +21,14 @@ from moec.backends.fast.replay.store import Stores
 
 
 class EventMachine:
-    """All ranks on one network. `npus` know when they finished after `run`."""
+    """All ranks on one network. `npus` know when they finished after `run`. `counted`: see `Post`; then `run` may raise Overlap."""
 
-    def __init__(self, setup: Setup, *, detail: bool = False) -> None:
+    def __init__(self, setup: Setup, *, detail: bool = False, counted: bool = True) -> None:
         self._setup, self._calls = setup, Calls(setup)
         self._clock = Clock()
-        post = Post(self._clock, wires_of(setup.network, self._clock), setup.world, rendezvous=setup.rendezvous)
+        post = Post(
+            self._clock, wires_of(setup.network, self._clock), setup.world, rendezvous=setup.rendezvous, counted=counted
+        )
         self._ranks = [Rank(rank, setup.network, self._clock, post, algorithm_of) for rank in range(setup.world)]
         self._stores = Stores(setup.memory)
         self.npus = [Npu(rank, program, self, detail=detail) for rank, program in enumerate(setup.programs)]

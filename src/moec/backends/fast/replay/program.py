@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moec.backends.fast.astra.network import Kind
+from moec.backends.fast.astra.post import TAGS
 from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts, hangs
 from moec.backends.fast.replay.action import (
     COMM,
@@ -43,7 +44,6 @@ from moec.compiler.chakra.trace import (
 
 _KINDS: Mapping[int, Kind] = {0: "all_reduce", 2: "all_gather", 6: "all_to_all", 7: "reduce_scatter"}
 _BROADCAST = 5
-_TAGS = 500_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,7 +232,7 @@ def _message(trace: Trace, i: int, kind: int) -> Action:
 def native_tag(written: int) -> int:
     """A tag as the simulator hands it on: 32 bits with a sign, modulo the range of sends; negative ones stay so."""
     tag = (written + 2**31) % 2**32 - 2**31
-    return tag % _TAGS if tag >= 0 else -(-tag % _TAGS)
+    return tag % TAGS if tag >= 0 else -(-tag % TAGS)
 
 
 def flags(trace: Trace, i: int) -> list[bool]:

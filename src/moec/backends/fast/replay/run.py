@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from moec.backends.fast.astra.inbox import Overlap
 from moec.backends.fast.astra.network import Congestion
 from moec.backends.fast.astra.refusal import Refusal, Stopped, hangs
 from moec.backends.fast.replay.action import Gathers, Receives, Sends, Stores
+from moec.backends.fast.replay.calls import numbered_apart
 from moec.backends.fast.replay.coarse import CoarseMachine
 from moec.backends.fast.replay.machine import EventMachine
 from moec.backends.fast.replay.npu import LOST_STATISTICS, Npu
@@ -74,9 +76,18 @@ def replay(setup: Setup, *, nodes: bool = False) -> Timing:
                 return outcome(setup, quick.npus, events=False)
         except Unsure:
             pass  # then message by message
-    machine = EventMachine(setup, detail=nodes)
-    machine.run()
-    return outcome(setup, machine.npus, events=True)
+    return outcome(setup, _followed(setup, nodes), events=True)
+
+
+def _followed(setup: Setup, nodes: bool) -> list[Npu]:
+    """Message by message; what exchanges bring is counted where numbers of streams tell them apart."""
+    machine = EventMachine(setup, detail=nodes, counted=numbered_apart(setup.groups))
+    try:
+        machine.run()
+    except Overlap:
+        machine = EventMachine(setup, detail=nodes, counted=False)
+        machine.run()
+    return machine.npus
 
 
 def suits(setup: Setup) -> bool:
