@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
@@ -13,15 +14,7 @@ from typing import Annotated
 import typer
 
 from moec.backends.astra_sim.failure import SimulatorError
-from moec.cli.check import check
-from moec.cli.compile import compile
 from moec.cli.console import FINE, INTERRUPTED, WRONG_COMMAND, fail, note, say
-from moec.cli.doctor import doctor
-from moec.cli.explain import explain
-from moec.cli.simulate import simulate
-from moec.cli.trace import trace
-from moec.cli.validate import validate
-from moec.cli.validate_silicon import NAME, validate_silicon
 from moec.dsl.diagnostics import Diagnostic, Report
 from moec.version import VERSION
 
@@ -29,23 +22,21 @@ TERMINATED = 128 + signal.SIGTERM
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """What typer raises for a wrong command line; where it comes from differs between typer's versions."""
 
-# rich markup stays off: it doubles the time of `moec --help`.
-app = typer.Typer(
-    name="moec",
-    add_completion=False,
-    no_args_is_help=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Start with: moec simulate examples/quickstart.moe",
-)
-for verb in (check, simulate, explain, compile, validate, doctor):
-    app.command()(verb)
-app.command(NAME)(validate_silicon)
-app.add_typer(trace, name="trace")
+SILICON = "validate silicon"
+"""Two words on the command line."""
+VERBS = {
+    "check": "moec.cli.check:check",
+    "simulate": "moec.cli.simulate:simulate",
+    "explain": "moec.cli.explain:explain",
+    "compile": "moec.cli.compile:compile",
+    "validate": "moec.cli.validate:validate",
+    "doctor": "moec.cli.doctor:doctor",
+    SILICON: "moec.cli.validate_silicon:validate_silicon",
+    "trace": "moec.cli.trace:trace",
+}
+"""Where each verb lives, in the order of the help. A run imports, and describes to typer, the one that it names."""
 
 
-@app.callback(invoke_without_command=True)
 def moec(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Say which moec this is and leave.")] = False,
@@ -78,8 +69,10 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """The exit code of `moec` with `arguments`."""
+    words = _joined(arguments)
     try:
-        code = app(_joined(arguments), prog_name="moec", standalone_mode=False)
+        app = _app(words[:1] if words and words[0] in VERBS else VERBS)
+        code = app(words, prog_name="moec", standalone_mode=False)
     except UsageError as error:
         return _wrong_command(error, as_json="--json" in arguments)
     except SimulatorError as error:
@@ -91,10 +84,33 @@ def run(arguments: Sequence[str]) -> int:
     return int(code or FINE)
 
 
+def _app(verbs: Iterable[str]) -> typer.Typer:
+    """The command line with these of its verbs."""
+    # rich markup stays off: it doubles the time of `moec --help`.
+    app = typer.Typer(
+        name="moec",
+        add_completion=False,
+        no_args_is_help=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="Start with: moec simulate examples/quickstart.moe",
+    )
+    app.callback(invoke_without_command=True)(moec)
+    for verb in verbs:
+        module, _, name = VERBS[verb].partition(":")
+        found = getattr(import_module(module), name)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=verb)
+        else:
+            app.command(verb)(found)
+    return app
+
+
 def _joined(arguments: Sequence[str]) -> list[str]:
     """`validate silicon` is a verb of its own beside `validate FILE`."""
     words = list(arguments)
-    return [NAME, *words[2:]] if words[:2] == NAME.split() else words
+    return [SILICON, *words[2:]] if words[:2] == SILICON.split() else words
 
 
 def _wrong_command(error: Exception, *, as_json: bool) -> int:

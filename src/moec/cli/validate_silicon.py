@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from moec.report.validation.silicon.rows import Row
     from moec.report.validation.silicon.study import Progress
 
-NAME = "validate silicon"
-"""Two words on the command line."""
-
 WAVES = 4
 """Requests for each one in flight that are enough: ten give the same errors to a point (docs/silicon.md)."""
 
