@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from moec.backends.astra_sim.backend import AstraSimBackend
 from moec.backends.base import Backend, Tallied
 from moec.backends.registry import backend_named
 from moec.compiler.batch import Load
@@ -59,11 +58,17 @@ def open_session(
         found += about_workload
     if chosen is None or prepared is None or has_errors(found):
         return None, found
-    opened = AstraSimBackend.of(experiment, asked) if name == ASTRA_SIM else chosen.of(experiment)
+    opened = _simulator(experiment, asked) if name == ASTRA_SIM else chosen.of(experiment)
     found += opened.notes(prepared.context)
     if has_errors(found):
         return None, found
     return Session(experiment, prepared, stream, opened, name, asked), found
+
+
+def _simulator(experiment: Experiment, asked: AstraOptions) -> Backend:
+    from moec.backends.astra_sim.backend import AstraSimBackend  # and all that writes traces and reads its output
+
+    return AstraSimBackend.of(experiment, asked)
 
 
 def backend_of(experiment: Experiment) -> str:

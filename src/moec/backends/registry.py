@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from moec.backends.base import Backend
-from moec.backends.compiled import FolderTimer
 from moec.dsl.diagnostics import Diagnostic
 from moec.dsl.schema import Experiment
+
+if TYPE_CHECKING:
+    from moec.backends.compiled import FolderTimer
 
 ENTRY_POINTS = "moec.backends"
 BACKENDS: dict[str, str] = {

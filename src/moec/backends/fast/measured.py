@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from moec.backends.base import OpTiming
 from moec.backends.fast.tiers import TwoTier, network_of
 from moec.compiler.costs.base import LEVELS
-from moec.compiler.costs.silicon.collectives import Collectives, Exchanged, applies
-from moec.compiler.costs.silicon.model import library_of
 from moec.compiler.graph import AllToAll, Collective, CollectiveKind, Dense, Graph
 from moec.compiler.kernels import Array
 from moec.dsl.schema import Experiment, SiliconCosts
+
+if TYPE_CHECKING:
+    from moec.compiler.costs.silicon.collectives import Collectives, Exchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,12 @@ def _spans(members: Array, per_node: int) -> bool:
 def network_with_costs(experiment: Experiment) -> TwoTier:
     """The network of the experiment's cluster, with what its costs have measured of it."""
     net = network_of(experiment)
-    if not isinstance(experiment.costs, SiliconCosts) or not applies(experiment):
+    if not isinstance(experiment.costs, SiliconCosts):
+        return net
+    from moec.compiler.costs.silicon.collectives import Collectives, applies  # only for costs that have measured any
+    from moec.compiler.costs.silicon.model import library_of
+
+    if not applies(experiment):
         return net
     library, _ = library_of(experiment)
     return net if library is None else replace(net, measured=Measured(Collectives(library)))
