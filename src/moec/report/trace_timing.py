@@ -6,7 +6,6 @@ from typing import Any
 
 from moec.backends.fast.replay.timing import Timing
 from moec.compiler.chakra.trace_set import folded
-from moec.report.style import as_text, plain_table
 
 
 def timing_json(timing: Timing) -> dict[str, Any]:
@@ -32,6 +31,8 @@ def timing_json(timing: Timing) -> dict[str, Any]:
 
 def timing_text(timing: Timing) -> str:
     """The timing for people: ranks that finish alike in one row, in the order of their finish."""
+    from moec.report.style import as_text, plain_table  # rich, which JSON can do without
+
     alike: dict[tuple[int, int], list[int]] = {}
     for rank, times in enumerate(zip(timing.finish_ns, timing.exposed_ns, strict=True)):
         alike.setdefault(times, []).append(rank)

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from moec.backends.fast.astra.clock import Clock, Deferred
-from moec.backends.fast.astra.ends import apart_ns, together_ns
+from moec.backends.fast.astra.ends import apart_ns
 from moec.backends.fast.astra.inbox import Office, Overlap
 from moec.backends.fast.astra.plan import plan_of
 from moec.backends.fast.astra.post import Post
 from moec.backends.fast.astra.refusal import Stopped, aborts
 from moec.backends.fast.astra.rings import is_ring, new_track, ring_ends
 from moec.backends.fast.astra.sends import issue_order, table_order
+from moec.backends.fast.astra.together import together_ns
 from moec.backends.fast.astra.wires import wires_of
 from moec.backends.fast.replay.calls import numbered_apart
 from moec.backends.fast.replay.custom_sets import places

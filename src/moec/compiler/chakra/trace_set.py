@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -52,6 +51,8 @@ def find(prefix: str) -> dict[int, Path]:
 
 def read_set(prefix: str, *, world: int | None = None) -> TraceSet:
     """The trace set of a prefix. `world`: leave files of ranks from there on aside, as the simulator does."""
+    import hashlib  # brings OpenSSL, 4 MiB that a replay, which only looks for files here, can do without
+
     contents: dict[bytes, tuple[Content, list[int], int]] = {}
     unreadable: dict[int, str] = {}
     read_only: list[int] = []

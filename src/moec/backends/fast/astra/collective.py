@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 
-from moec.backends.fast.astra.closed import phase_ns
-from moec.backends.fast.astra.flow import flow_ns
 from moec.backends.fast.astra.fold import folded_ns, folds
 from moec.backends.fast.astra.network import AstraNetwork, Kind
-from moec.backends.fast.astra.plan import Phase, Plan, plan_of
+from moec.backends.fast.astra.plan import Plan, plan_of
 from moec.backends.fast.astra.refusal import Refusal, aborts
+from moec.backends.fast.astra.together import closed_ns
 from moec.backends.fast.astra.world import Start, simulate
 
 
@@ -48,25 +46,3 @@ def simulated_ns(
     """The same by the full simulation."""
     ends = simulate(network, (Start(plan, group or tuple(range(network.ranks)), start_ns),))
     return ends if isinstance(ends, Refusal) else max(ends[0].values()) - start_ns
-
-
-def closed_ns(plan: Plan, network: AstraNetwork) -> int | None:
-    """Phases of known length that share nothing but their queues' turns; None where they share links."""
-    if network.congestion == "aware" and plan.pieces > 1 and (network.concurrent > 1 or network.queues > 1):
-        return None
-    if plan.pieces * len(plan.phases) > 1 and any(p.algorithm == "doubleBinaryTree" for p in plan.phases):
-        return None  # members leave a tree at different times
-    known = [_phase_ns(phase, network, plan.delay_ns) for phase in plan.phases]
-    if None in known:
-        return None
-    return flow_ns(plan, tuple(time for time in known if time is not None), network)
-
-
-def _phase_ns(phase: Phase, network: AstraNetwork, delay_ns: int) -> int | None:
-    """Where the ring's members are all positions of one dimension, or no two pairs of ranks differ."""
-    dim = network.dimensions[phase.level]
-    if phase.group is None and phase.size != dim.npus:  # a flat ring through several dimensions
-        return None
-    if phase.group is not None and (len(network.dimensions) > 1 or dim.topology == "Ring"):
-        return None
-    return phase_ns(phase, replace(dim, npus=phase.size), network, delay_ns)

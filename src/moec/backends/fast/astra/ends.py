@@ -7,8 +7,6 @@ from functools import lru_cache
 
 from moec.backends.fast.astra.algorithms import algorithm_of
 from moec.backends.fast.astra.clock import Clock
-from moec.backends.fast.astra.collective import closed_ns
-from moec.backends.fast.astra.fold import folded_ns, folds
 from moec.backends.fast.astra.network import AstraNetwork
 from moec.backends.fast.astra.plan import Plan
 from moec.backends.fast.astra.post import Post
@@ -18,15 +16,6 @@ from moec.backends.fast.astra.wires import wires_of
 
 Begin = Callable[[Rank, Callable[[], None]], None]
 """Starts a member's part on its rank; the callable is told when it is done."""
-
-
-@lru_cache(maxsize=65536)
-def together_ns(plan: Plan, network: AstraNetwork) -> int | Refusal | None:
-    """How long every member takes when all begin at once; None if they may not all take as long."""
-    known = closed_ns(plan, network)
-    if known is not None:
-        return None if any(phase.algorithm == "doubleBinaryTree" for phase in plan.phases) else known
-    return folded_ns(plan, network, 1) if folds(plan, network) else None
 
 
 @lru_cache(maxsize=4096)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from moec.backends.fast.astra.network import Kind
 from moec.backends.fast.astra.plan import Plan, plan_of
 from moec.backends.fast.astra.post import TAGS
 from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts, hangs
 from moec.backends.fast.replay.action import Gathers
-from moec.backends.fast.replay.custom import Score
-from moec.backends.fast.replay.custom_sets import CustomSets, Exchange
 from moec.backends.fast.replay.npu import Npu
 from moec.backends.fast.replay.setup import Setup
 from moec.backends.fast.replay.system import key_of
+
+if TYPE_CHECKING:
+    from moec.backends.fast.replay.custom import Score
+    from moec.backends.fast.replay.custom_sets import CustomSets, Exchange
 
 _GROUP_STREAMS = 1_000_000
 """A group counts its streams from its number times this (CommunicatorGroup.cc)."""
@@ -23,7 +26,7 @@ _NONE_ACTIVE = "`active-chunks-per-dimension` lets no chunk of a collective begi
 class Calls:
     """What a collective of a rank becomes: its stream number, its plan or custom set, as the simulator looks them up."""
 
-    __slots__ = ("_chosen", "_everybody", "_plans", "_setup", "_streams", "_turns", "sets")
+    __slots__ = ("_chosen", "_everybody", "_plans", "_sets", "_setup", "_streams", "_turns")
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
@@ -31,7 +34,7 @@ class Calls:
         self._everybody = tuple(range(setup.world))
         self._plans: dict[tuple[Kind, int, int, tuple[bool, ...] | None], Plan | Refusal] = {}
         self._turns: dict[tuple[int, str, int], int] = {}
-        self.sets = CustomSets(setup.beside, setup.per_node.values())
+        self._sets: CustomSets | None = None
         self._streams: dict[tuple[int, int], int] = {}
 
     def members(self, npu: Npu, action: Gathers) -> tuple[int, ...]:
@@ -101,13 +104,20 @@ class Calls:
     def score(self, prefix: str, action: Gathers, position: int) -> Score:
         """One member's part of a custom set."""
         self._splits(action)
-        return self.sets.score(prefix, position)
+        return self._custom_sets().score(prefix, position)
 
     def exchange(self, prefix: str, action: Gathers, members: tuple[int, ...]) -> Exchange | None:
         """A custom set as plain messages between members in ascending order, if it is that."""
         self._splits(action)
         ascending = members is self._everybody or list(members) == sorted(set(members))
-        return self.sets.exchange(prefix, len(members)) if ascending else None
+        return self._custom_sets().exchange(prefix, len(members)) if ascending else None
+
+    def _custom_sets(self) -> CustomSets:
+        from moec.backends.fast.replay.custom_sets import CustomSets  # most sets of traces have none
+
+        if self._sets is None:
+            self._sets = CustomSets(self._setup.beside, self._setup.per_node.values())
+        return self._sets
 
     def turn(self, npu: Npu, prefix: str, group: int) -> int:
         """How many times a rank has come to a custom set before."""

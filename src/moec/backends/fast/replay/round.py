@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from moec.backends.fast.astra.ends import apart_ns, together_ns
+from moec.backends.fast.astra.ends import apart_ns
 from moec.backends.fast.astra.network import AstraNetwork
 from moec.backends.fast.astra.plan import Plan
 from moec.backends.fast.astra.refusal import Refusal, Stopped
 from moec.backends.fast.astra.rings import Track, is_ring, ring_ends
+from moec.backends.fast.astra.together import together_ns
 from moec.backends.fast.replay.npu import Npu
 from moec.backends.fast.replay.occupancy import Unsure
 

@@ -11,8 +11,6 @@ from moec.backends.fast.astra.network import Congestion
 from moec.backends.fast.astra.refusal import Refusal, Stopped, hangs
 from moec.backends.fast.replay.action import Gathers, Receives, Sends, Stores
 from moec.backends.fast.replay.calls import numbered_apart
-from moec.backends.fast.replay.coarse import CoarseMachine
-from moec.backends.fast.replay.machine import EventMachine
 from moec.backends.fast.replay.npu import LOST_STATISTICS, Npu
 from moec.backends.fast.replay.occupancy import Unsure
 from moec.backends.fast.replay.setup import Files, Options, Setup, setup_of
@@ -61,31 +59,42 @@ def replay_files(files: Files, options: Options, *, nodes: bool = False) -> Timi
 def replay(setup: Setup, *, nodes: bool = False) -> Timing:
     """The timing of what was read, as coarse as it may be. Raises Stopped where the simulator would end early."""
     if suits(setup):
-        try:
-            if SoloMachine.suits(setup):
-                solo = SoloMachine(setup, detail=nodes)
-                solo.run()
-                if solo.npu.finish_ns >= 0:
-                    return outcome(setup, [solo.npu] * setup.world, events=False)
-        except Unsure:
-            pass  # the ranks may part
-        try:
-            quick = CoarseMachine(setup, detail=nodes)
-            quick.run()
-            if all(npu.finish_ns >= 0 for npu in quick.npus):
-                return outcome(setup, quick.npus, events=False)
-        except Unsure:
-            pass  # then message by message
-    return outcome(setup, _followed(setup, nodes), events=True)
+        for quick in (_as_one, _as_wholes):
+            try:
+                npus = quick(setup, detail=nodes)
+            except Unsure:
+                continue  # only a finer one can tell
+            if npus and all(npu.finish_ns >= 0 for npu in npus):
+                return outcome(setup, npus, events=False)
+    return outcome(setup, _by_messages(setup, detail=nodes), events=True)
 
 
-def _followed(setup: Setup, nodes: bool) -> list[Npu]:
-    """Message by message; what exchanges bring is counted where numbers of streams tell them apart."""
-    machine = EventMachine(setup, detail=nodes, counted=numbered_apart(setup.groups))
+def _as_one(setup: Setup, *, detail: bool) -> list[Npu]:
+    """None where the ranks are not alike. Raises Unsure where they may part."""
+    if not SoloMachine.suits(setup):
+        return []
+    solo = SoloMachine(setup, detail=detail)
+    solo.run()
+    return [solo.npu] * setup.world
+
+
+def _as_wholes(setup: Setup, *, detail: bool) -> list[Npu]:
+    from moec.backends.fast.replay.coarse import CoarseMachine  # half of all modules here; sets of like ranks need none
+
+    machine = CoarseMachine(setup, detail=detail)
+    machine.run()
+    return machine.npus
+
+
+def _by_messages(setup: Setup, *, detail: bool) -> list[Npu]:
+    """What exchanges bring is counted where numbers of streams tell them apart."""
+    from moec.backends.fast.replay.machine import EventMachine  # few sets come to this
+
+    machine = EventMachine(setup, detail=detail, counted=numbered_apart(setup.groups))
     try:
         machine.run()
     except Overlap:
-        machine = EventMachine(setup, detail=nodes, counted=False)
+        machine = EventMachine(setup, detail=detail, counted=False)
         machine.run()
     return machine.npus
 

@@ -17,7 +17,7 @@ from moec.backends.fast.replay.sheet import Sheet
 from moec.backends.fast.replay.store import Memory, memory_of
 from moec.backends.fast.replay.system import System, network_of, system_of
 from moec.compiler.chakra.lint import json_strict
-from moec.compiler.chakra.lint import network as network_rules
+from moec.compiler.chakra.lint.network_file import faults
 from moec.compiler.chakra.lint.yaml_subset import parse
 
 
@@ -95,9 +95,9 @@ def setup_of(files: Files, options: Options) -> Setup:
 
 def _dims(path: Path) -> tuple[Dim, ...]:
     raw = parse(_text(path))
-    faults = list(network_rules.faults(raw))
-    if faults:
-        raise Stopped(Refusal("exits", EXIT_NETWORK, f"the network file: {faults[0]}"))
+    found = list(faults(raw))
+    if found:
+        raise Stopped(Refusal("exits", EXIT_NETWORK, f"the network file: {found[0]}"))
     columns: tuple[Any, ...] = tuple(raw[key] for key in ("topology", "npus_count", "bandwidth", "latency"))
     return tuple(Dim(t, n, float(b), float(latency)) for t, n, b, latency in zip(*columns, strict=True))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from moec.backends.fast.astra.clock import Clock
 from moec.backends.fast.astra.desk import Desk
-from moec.backends.fast.astra.ends import together_ns
 from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts
+from moec.backends.fast.astra.together import together_ns
 from moec.backends.fast.replay.action import Gathers, Receives, Sends
 from moec.backends.fast.replay.action import Stores as Access
 from moec.backends.fast.replay.calls import Calls
