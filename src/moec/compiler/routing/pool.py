@@ -85,7 +85,7 @@ def _by_rank(gate: Gate, weights: Floats, layer: Ints, rng: np.random.Generator)
         ranks = draw(gate, ranked[0], len(layer) * BLOCK, rng)
     else:
         ranks = np.empty((len(layer), BLOCK, gate.top_k), np.int16)
-        for row in np.unique(layer):
+        for row in sorted(set(layer.tolist())):
             mine = np.flatnonzero(layer == row)
             ranks[mine] = draw(gate, ranked[row], len(mine) * BLOCK, rng).reshape(len(mine), BLOCK, gate.top_k)
     flat = ranks.reshape(len(layer), -1)
@@ -142,7 +142,7 @@ def _slots(pool: Pool, slots: Slots, layer: Ints, seed: int) -> Ints:
     """The slots that tokens reach, `[tokens, top_k]`."""
     slot = np.empty(pool.chosen.shape, np.int64)
     key = expert_keys(generator(seed, POOL, 1), (len(layer), slots.experts))
-    for row in np.unique(layer):
+    for row in sorted(set(layer.tolist())):
         mine = np.flatnonzero(layer == row)
         chosen = pool.chosen[mine]
         mine_key = key[mine[:, None, None], chosen]

@@ -124,7 +124,7 @@ def chunk_count(kind: int, size: int, splits: int, world: int) -> int:
 
 def _kinds(trace: Trace, ranks: Ranks, nodes: NDArray[np.bool_]) -> Iterator[Finding]:
     kind = trace.integers("comm_type")
-    for value in np.setdiff1d(kind[nodes], (*SIMULATED, _BROADCAST)).tolist():
+    for value in sorted(set(kind[nodes].tolist()) - {*SIMULATED, _BROADCAST}):
         yield from marked(
             UNSUPPORTED, trace, ranks, nodes & (kind == value), f"`comm_type` {value} ({collective_name(value)})"
         )

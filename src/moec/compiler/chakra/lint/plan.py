@@ -60,7 +60,9 @@ def plan(trace: Trace, system: Mapping[str, Any] | None, cut: Callable[[int, int
     place = np.full(len(trace), -1)
     place[order] = np.arange(len(order))
     known = (trace.parents >= 0) & (place[trace.owners] >= 0)
-    edges = np.unique(np.stack((place[trace.parents[known]], place[trace.owners[known]])), axis=1)
+    count = max(len(order), 1)
+    pairs = np.sort(place[trace.parents[known]] * count + place[trace.owners[known]])
+    edges = np.divmod(pairs[np.diff(pairs, prepend=-1) > 0], count)  # parents and children, sorted, each pair once
     waits = np.bincount(edges[1], minlength=len(order))
     first = np.searchsorted(edges[0], np.arange(len(order) + 1)).tolist()
     child = edges[1].tolist()
