@@ -104,7 +104,7 @@ def _sets(options: argparse.Namespace) -> Iterator[tuple[str, int, int, _Place]]
                 yield f"{case}, {kind}", ranks, layers, _Written(CASES[case], kind, ranks, layers)
     if options.folder:
         ranks = len(list(options.folder.glob("moec.*.et")))
-        yield options.folder.name, ranks, 1, _Place(options.folder / "moec")
+        yield options.folder.name, ranks, 1, _Place(options.folder.absolute() / "moec")
 
 
 class _Place:
