@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moec.backends.fast.astra import Dim, Refusal, custom_alltoall_ns, exchange, point_to_point_ns, sendrecv_alltoall_ns
-from moec.backends.fast.astra import switch as switch_module
+from moec.backends.fast.astra import Dim, Refusal, custom_alltoall_ns, point_to_point_ns, sendrecv_alltoall_ns
+from moec.backends.fast.astra.custom import CustomSets, simulated
 from moec.backends.fast.astra.flights import flights
-from moec.backends.fast.astra.sends import as_written, by_destination, issue_order, rotating, table_order
-from moec.backends.fast.astra.switch import switch_arrivals
+from moec.backends.fast.astra.sends import as_listed, as_written, by_destination, issue_order, rotating
+from moec.backends.fast.astra.switch import ports_of
+from moec.backends.fast.replay.hash_table import HashTable
 from support.astra_runs import network, over, uniform
 
 RATE = 50 * 2**30 / 1e9
@@ -66,40 +67,81 @@ def test_what_a_custom_set_does_not_survive_is_a_value():
 
 
 def test_small_tables_are_walked_backwards_and_growing_turns_them_round():
-    assert table_order(range(5)) == [4, 3, 2, 1, 0]
-    assert table_order(range(14)) == [13, *range(13)]
-    assert table_order([0, 13, 1]) == [1, 13, 0]
-    assert issue_order(13) == tuple(range(1, 14))
-    assert sorted(issue_order(1000)) == list(range(1, 1001))
+    assert list(HashTable(range(5))) == [4, 3, 2, 1, 0]
+    assert list(HashTable(range(14))) == [13, *range(13)]
+    assert list(HashTable([0, 13, 1])) == [1, 13, 0]
 
 
-@given(st.integers(2, 40), st.randoms(use_true_random=False))
+@pytest.mark.parametrize(
+    "nodes", [1, 2, 12, 13, 14, 28, 29, 30, 59, 60, 100, 127, 128, 193, 257, 258, 400, 541, 542, 1110]
+)
+def test_nodes_are_issued_in_the_order_of_a_table_filled_in_the_order_of_another(nodes):
+    parents = HashTable(range(1, nodes + 1))
+
+    assert issue_order(nodes).tolist() == list(HashTable(parents))
+
+
+@given(st.integers(2, 40), st.integers(1, 3), st.randoms(use_true_random=False))
 @settings(max_examples=30, deadline=None)
-def test_every_message_is_issued_once(n, random):
-    matrix = np.array([[random.choice((0, 9)) for _ in range(n)] for _ in range(n)]) * ~np.eye(n, dtype=bool)
-    order = as_written(matrix)
+def test_sends_are_issued_in_the_order_of_their_files_tables(n, sets, random):
+    pairs = np.array([[[random.choice((0, 9)) * (i != j) for j in range(n)] for i in range(n)] for _ in range(sets)])
+    order = as_written(pairs).padded().reshape(sets, n, -1)
 
-    assert all(
-        sorted(row[row >= 0]) == np.flatnonzero(sizes).tolist() for row, sizes in zip(order, matrix, strict=True)
-    )
+    for rows, matrix in zip(order.tolist(), pairs, strict=True):
+        for r, row in enumerate(rows):
+            peers = [p % n for p in range(r + 1, r + n) if matrix[r, p % n]]
+            nodes = issue_order(len(peers) + np.count_nonzero(matrix[:, r])).tolist()
+            assert [p for p in row if p >= 0] == [peers[i - 1] for i in nodes if i <= len(peers)]
 
 
-@given(st.integers(2, 9), st.sampled_from((0.0, 1.0, 500.0, 936.25)), st.booleans(), st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
-def test_ports_in_closed_form_are_the_links_to_the_nanosecond(n, latency, rotates, random):
-    net = switch(n, latency=latency)
-    sizes = [0, 64, 4096, 4096, random.randrange(60, 10**6)]
+def tied(n, random):
+    """Sizes, starts and an order of issue with which many messages reach a port in the same nanosecond."""
+    sizes = random.choice(((0, 64, 4096, 4096, random.randrange(60, 10**6)), (64, 4096, 4100, 8192), (0, 4096)))
     matrix = np.array([[random.choice(sizes) * (i != j) for j in range(n)] for i in range(n)])
-    starts = np.array([random.choice((1, 1, random.randrange(1, 300))) for _ in range(n)])
-    to = np.where(matrix[np.arange(n)[:, None], rotating(n)] > 0, rotating(n), -1) if rotates else as_written(matrix)
-    bytes_ = np.where(to >= 0, matrix[np.arange(n)[:, None], to], 0)
-    if (to < 0).all():
+    starts = np.array([random.choice((1, 1, random.choice((90, random.randrange(1, 300))))) for _ in range(n)])
+    order = random.choice((rotating(n), by_destination(matrix), as_written(matrix).padded()))
+    return matrix, starts, as_listed(np.where(matrix[np.arange(n)[:, None], order] > 0, order, -1))
+
+
+@given(st.integers(2, 14), st.sampled_from((0.0, 1.0, 500.0, 936.25)), st.randoms(use_true_random=False))
+@settings(max_examples=250, deadline=None)
+def test_ports_in_closed_form_are_the_links_to_the_nanosecond(n, latency, random):
+    net = switch(n, latency=latency)
+    matrix, starts, sends = tied(n, random)
+    if not len(sends.cell):
         return
+    [ports] = ports_of(matrix[None, None], sends, net.dimensions[0])
+    exact = simulated(matrix, sends, range(n), starts.tolist(), net)
+    number, arrivals = ports.arrivals(starts[None])
 
-    quick = switch_arrivals(bytes_, to, starts, net.dimensions[0])
-    exact = exchange._simulated(bytes_, to, starts, tuple(range(n)), net)
+    assert ports.holds(starts[None])
+    assert (arrivals == exact[number]).all()
 
-    assert (quick[to >= 0] == exact[to >= 0]).all()
+
+@given(st.integers(2, 6), st.integers(1, 3), st.integers(1, 4), st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_repeats_and_groups_are_as_each_by_itself(n, groups, repeats, random):
+    topology, congestion = random.choice(("Ring", "Switch", "FullyConnected")), random.choice(("aware", "unaware"))
+    net = network(congestion, topology=topology, npus=max(3, n * groups))
+    members = np.array(random.sample(range(n * groups), n * groups)).reshape(groups, n)
+    pairs = np.array([[tied(n, random)[0] for _ in range(groups)] for _ in range(repeats)])
+    starts = np.array([[random.randrange(1, 900) for _ in range(n)] for _ in range(groups)])
+    sets = CustomSets(pairs, net, members)
+
+    for repeat in [*range(repeats), 0]:
+        alone = [
+            custom_alltoall_ns(pairs[repeat, g], net, members=tuple(members[g].tolist()), starts=starts[g])
+            for g in range(groups)
+        ]
+        assert (sets.ends(repeat, starts) == alone).all()
+
+
+def test_times_that_the_keys_of_ports_cannot_hold_are_simulated():
+    matrix, starts = uniform(4096, 4), np.array([1, 1, 1, 1 << 60])
+    late = custom_alltoall_ns(matrix, switch(4), starts=starts)
+    soon = custom_alltoall_ns(matrix, switch(4), starts=np.array([1, 1, 1, 1 << 30]))
+
+    assert (late - starts.max() == soon - (1 << 30)).all()
 
 
 @given(
@@ -120,21 +162,3 @@ def test_flights_are_those_of_single_messages(topologies, random):
     ]
 
     assert flights(sizes, members, to, net).tolist() == single
-
-
-@given(st.integers(2, 9), st.sampled_from((0.0, 1.0, 500.0)), st.booleans(), st.randoms(use_true_random=False))
-@settings(max_examples=100, deadline=None)
-def test_few_messages_at_one_time_are_told_apart_as_many_are(n, latency, rotates, random):
-    dim = Dim("Switch", n, 50.0, latency)
-    sizes = np.array([[random.choice((64, 4096, 4100, 8192)) for _ in range(n)] for _ in range(n)])
-    np.fill_diagonal(sizes, 0)
-    to = rotating(n) if rotates else as_written(sizes)
-    starts = np.array([random.choice((5, 5, 90)) for _ in range(n)])
-    moved = sizes[np.arange(n)[:, None], to]
-    with pytest.MonkeyPatch.context() as patch:
-        found = []
-        for few in (1, 10**9):
-            patch.setattr(switch_module, "FEW", few)
-            found.append(switch_arrivals(moved, to, starts, dim))
-
-    assert (found[0] == found[1]).all()

@@ -12,9 +12,9 @@ from moec.backends.astra_sim.failure import SimulatorError, unusable
 from moec.backends.astra_sim.inputs import settings_for
 from moec.backends.astra_sim.settings import AstraSettings, Congestion
 from moec.backends.base import StepTimer, Timing
-from moec.backends.fast.astra import AstraNetwork, Refusal, custom_alltoall_ns, of_settings, point_to_point_ns
-from moec.backends.fast.astra.members import Ints, collective_ends, sends_ends
-from moec.backends.fast.astra.network import Kind
+from moec.backends.fast.astra import AstraNetwork, Refusal, of_settings, point_to_point_ns
+from moec.backends.fast.astra.custom import CustomSets
+from moec.backends.fast.astra.members import Collectives, Exchange, Ints, SendsInTurn
 from moec.backends.fast.schedule import Spot, evaluate
 from moec.backends.fast.timing import timing
 from moec.backends.graph_steps import GraphSteps
@@ -23,6 +23,7 @@ from moec.compiler.chakra.ending import ended
 from moec.compiler.chakra.exchange import (
     alltoall_size,
     collective_size,
+    repeats,
     spelled_as_sets,
     whole_matrix,
 )
@@ -94,7 +95,7 @@ def _duration(work: Work, block: Block, network: AstraNetwork, settings: AstraSe
         case Collective():
             return np.zeros((len(work.bytes), 1), dtype=np.int64)
         case AllToAll():
-            return np.zeros((len(whole_matrix(work)), 1), dtype=np.int64)
+            return np.zeros((repeats(work), 1), dtype=np.int64)
         case other:
             assert_never(other)
 
@@ -110,53 +111,30 @@ class _Places:
 
     network: AstraNetwork
     options: AstraSystem
-    known: dict[tuple[int, int], tuple[str, Ints]] = field(default_factory=dict)
+    known: dict[tuple[int, int], Exchange] = field(default_factory=dict)
 
     def __call__(self, spot: Spot, work: Collective | AllToAll, ready: Array) -> tuple[Array, Array]:
-        way, sizes = self._carried(spot, work)
-        block = spot.graph.blocks[spot.block]
-        row = sizes[min(spot.repeat, len(sizes) - 1)]
-        ends = np.empty_like(ready)
-        for subset, members in enumerate(spot.graph.groups[work.group]):
-            ranks = tuple((members + block.first_rank).tolist())
-            done = self._ends(way, row[min(subset, len(row) - 1)], ranks, ready[members])
-            if isinstance(done, Refusal):
-                name = f"{block.name}.{block.ops[spot.op].name}"
-                raise SimulatorError([unusable(f"the simulator {done.outcome} at `{name}`: {done.reason}")])
-            ends[members] = done
-        return ready, ends
-
-    def _carried(self, spot: Spot, work: Collective | AllToAll) -> tuple[str, Ints]:
-        """How an exchange is put to the simulator, and its sizes `[repeat, subsets]` or matrices `[…, n, n]`."""
+        block, members = spot.graph.blocks[spot.block], spot.graph.groups[work.group]
         key = (spot.block, spot.op)
         if key not in self.known:
-            self.known[key] = self._carry(work, spot.graph.groups[work.group].shape[-1])
-        return self.known[key]
+            self.known[key] = self._exchange(work, members + block.first_rank)
+        begun = np.maximum(ready, 1)  # at 0 itself the simulator trips over delays of 0 ns, which moec never writes
+        done = self.known[key].ends(spot.repeat, begun[members])
+        if isinstance(done, Refusal):
+            name = f"{block.name}.{block.ops[spot.op].name}"
+            raise SimulatorError([unusable(f"the simulator {done.outcome} at `{name}`: {done.reason}")])
+        ends = np.empty_like(ready)
+        ends[members] = done
+        return ready, ends
 
-    def _carry(self, work: Collective | AllToAll, size: int) -> tuple[str, Ints]:
+    def _exchange(self, work: Collective | AllToAll, members: Ints) -> Exchange:
+        """How an exchange of `members` `[subsets, n]` is put to the simulator."""
         if isinstance(work, Collective):
-            return work.kind, collective_size(work, size, self.network.splits)
+            sizes = collective_size(work, members.shape[-1], self.network.splits)
+            return Collectives(work.kind, sizes, self.network, members)
         pairs = whole_matrix(work)
         if self.options.encoding == "sendrecv":
-            return "sends", np.maximum(pairs, 1)
+            return SendsInTurn(np.maximum(pairs, 1), self.network, members)
         if spelled_as_sets(pairs, self.options.encoding):
-            return "set", pairs
-        return "all_to_all", alltoall_size(pairs, self.network.splits)
-
-    def _ends(self, way: str, size: Ints, ranks: tuple[int, ...], starts: Array) -> Ints | Refusal:
-        begun = np.maximum(starts, 1)  # at 0 itself the simulator trips over delays of 0 ns, which moec never writes
-        match way:
-            case "set":
-                return custom_alltoall_ns(size, self.network, members=ranks, starts=begun)
-            case "sends":
-                return sends_ends(size, self.network, ranks, begun)
-            case _:
-                return collective_ends(_KINDS[way], int(size), self.network, ranks, begun)
-
-
-_KINDS: dict[str, Kind] = {
-    "all_reduce": "all_reduce",
-    "all_gather": "all_gather",
-    "reduce_scatter": "reduce_scatter",
-    "all_to_all": "all_to_all",
-}
+            return CustomSets(pairs, self.network, members)
+        return Collectives("all_to_all", alltoall_size(pairs, self.network.splits), self.network, members)

@@ -6,12 +6,11 @@ import itertools
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from moec.compiler.chakra.node import GLOBAL_METADATA, Ints, NodeType, messages, node
 from moec.compiler.chakra.wire import render
-from moec.compiler.graph import AllToAll, Collective, Graph
-from moec.compiler.verify import matrix
+from moec.compiler.graph import AllToAll, Collective, Dense, Graph
+from moec.compiler.verify import whole
 
 Encoding = Literal["custom", "sendrecv", "padded"]
 """`custom`: a trace set of sends and receives per op; `sendrecv`: send and receive nodes in the trace itself; `padded`: a
@@ -27,21 +26,30 @@ DISTORTS: dict[Encoding, str] = {
 
 def whole_matrix(work: AllToAll) -> Ints:
     """Whole bytes from member to member, `[repeat, subsets, size, size]`, nothing on the diagonal."""
-    return np.rint(matrix(work)).astype(np.int64)
+    pairs = np.rint(whole(work)).astype(np.int64)
+    member = np.arange(pairs.shape[-1])
+    pairs[..., member, member] = 0
+    return pairs
 
 
-def is_uniform(pairs: Ints) -> NDArray[np.bool_]:
-    """Per repeat: all pairs of all subsets exchange the same bytes."""
-    size = pairs.shape[-1]
-    away = ~np.eye(size, dtype=bool)
-    off = pairs[..., away].reshape(len(pairs), -1)
-    alike: NDArray[np.bool_] = (off == off[:, :1]).all(axis=-1)
-    return alike
+def repeats(work: AllToAll) -> int:
+    """In how many repeats an exchange is told apart: 1 where one stands for all."""
+    pairs = work.pairs
+    return len(pairs.bytes) if isinstance(pairs, Dense) else max(len(pairs.sent), len(pairs.share))
 
 
 def spelled_as_sets(pairs: Ints, encoding: Encoding) -> bool:
     """Whether an exchange becomes custom sets: where any repeat of it is skewed."""
-    return encoding == "custom" and not bool(is_uniform(pairs).all())
+    return encoding == "custom" and not all(_is_uniform(repeat) for repeat in pairs)
+
+
+def _is_uniform(pairs: Ints) -> bool:
+    """All pairs of all subsets `[subsets, n, n]` exchange the same bytes."""
+    size = pairs.shape[-1]
+    row = pairs[0, 0, 1:]
+    if (row != row[:1]).any():
+        return False
+    return bool(((pairs == row[:1]) | np.eye(size, dtype=bool)).all())
 
 
 def has_sets(graph: Graph, encoding: Encoding) -> bool:

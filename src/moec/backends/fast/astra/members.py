@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +25,60 @@ Ints = NDArray[np.int64]
 
 MOST_MESSAGES = 200_000
 """Up to so many messages a staggered collective is simulated one by one (about a second); beyond, see `collective_ends`."""
+
+
+class Exchange(Protocol):
+    """An exchange of a block: all its repeats, in all subsets of a group."""
+
+    def ends(self, repeat: int, starts: Ints) -> Ints | Refusal:
+        """Absolute nanoseconds at which each member is done, `[subsets, n]` as its `starts` > 0."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Collectives:
+    """Of `sizes` `[repeats, subsets]`, see `collective_ends`; either may be one for all. `members` `[subsets, n]`: ranks."""
+
+    kind: Kind
+    sizes: Ints
+    network: AstraNetwork
+    members: Ints
+
+    def ends(self, repeat: int, starts: Ints) -> Ints | Refusal:
+        """See `Exchange`."""
+        sizes = self.sizes[min(repeat, len(self.sizes) - 1)]
+        return _subset_by_subset(
+            lambda subset, ranks: collective_ends(
+                self.kind, int(sizes[min(subset, len(sizes) - 1)]), self.network, ranks, starts[subset]
+            ),
+            self.members,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SendsInTurn:
+    """Of `pairs` `[repeats, subsets, n, n]`, see `sends_ends`; as `Collectives`."""
+
+    pairs: Ints
+    network: AstraNetwork
+    members: Ints
+
+    def ends(self, repeat: int, starts: Ints) -> Ints | Refusal:
+        """See `Exchange`."""
+        pairs = self.pairs[min(repeat, len(self.pairs) - 1)]
+        return _subset_by_subset(
+            lambda subset, ranks: sends_ends(pairs[min(subset, len(pairs) - 1)], self.network, ranks, starts[subset]),
+            self.members,
+        )
+
+
+def _subset_by_subset(ends: Callable[[int, tuple[int, ...]], Ints | Refusal], members: Ints) -> Ints | Refusal:
+    done = np.empty_like(members)
+    for subset, ranks in enumerate(members.tolist()):
+        result = ends(subset, tuple(ranks))
+        if isinstance(result, Refusal):
+            return result
+        done[subset] = result
+    return done
 
 
 def collective_ends(

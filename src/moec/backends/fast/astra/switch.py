@@ -1,89 +1,150 @@
-"""Many messages at once through the aware switch: first come first served at every port in and every port out."""
+"""Many messages at once through aware switches: first come first served at every port in and every port out."""
 
 from __future__ import annotations
 
-from functools import cmp_to_key, partial
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moec.backends.fast.astra.network import Dim
+from moec.backends.fast.astra.sends import Sends
+from moec.backends.fast.astra.ties import settled
 
 Ints = NDArray[np.int64]
 
-FEW = 50
-"""At most one message in so many is compared by itself; with more, all are sorted in rounds."""
+ABSENT = 1 << 62
+"""Sorts behind every message."""
 
 
-def switch_arrivals(sizes: Ints, to: Ints, starts: Ints, dim: Dim) -> Ints:
-    """When each message arrives, `[n, k]`; row r issues messages of `sizes[r]` to `to[r]` at `starts[r]`, −1: none.
+@dataclass(frozen=True, slots=True, eq=False)
+class Crossings:
+    """What messages `[messages]` do on links, numbered as they are issued.
 
-    Exact where every message holds a link for a nanosecond or more: of two that reach a port in the same nanosecond the
-    one goes first whose sender's port was free first.
+    `left`: when each enters its row's port in, after the row's start; for how long it holds a link (`held`) and how long
+    it takes one (`hop`).
     """
-    real = to >= 0
-    serial = np.where(real, (sizes / dim.rate).astype(np.int64), 0)
-    hop = np.where(real, (dim.latency + sizes / dim.rate).astype(np.int64), 0)
-    left = starts[:, None] + np.cumsum(serial, axis=1) - serial
-    row, column = np.nonzero(real)
-    order = _served(left, (left + hop)[real], to[real], row, column)
-    reached = (left + hop)[real]
-    port, first = to[real][order], np.ones(len(order), dtype=bool)
-    first[1:] = port[1:] != port[:-1]
-    place = np.arange(len(order)) - np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
-    queue = np.cumsum(first) - 1
-    shape = (int(first.sum()), int(place.max(initial=0)) + 1)
-    arrivals, held = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-    arrivals[queue, place], held[queue, place] = reached[order], serial[real][order]
-    before = np.cumsum(held, axis=1) - held
-    begun = before + np.maximum.accumulate(arrivals - before, axis=1)
-    result = np.zeros(to.shape, dtype=np.int64)
-    result[row[order], column[order]] = begun[queue, place] + hop[real][order]
+
+    sends: Sends
+    left: Ints
+    held: Ints
+    hop: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ports:
+    """The messages of `sets` of `n` rows, a switch for each, at its ports out; whatever the rows' starts.
+
+    `keys` `[sets, n, n]`: by port and row when a message reaches the port, after the row's start, above its number. Once
+    each port's are sorted, messages stand at `place` `[messages]`. `ports` are those that have any, `first` where each
+    one's begin among them, `queue` `[messages]` which of these ports it is. `latest`: nanoseconds
+    after its row's start at which the last reaches its port; `shortest` and `busiest`: at least and at most so long
+    hold a message its link, and all messages of a port that one.
+    """
+
+    crossings: Crossings
+    rows: Ints
+    begin: Ints
+    keys: Ints
+    place: Ints
+    ports: Ints
+    first: Ints
+    queue: Ints
+    latest: int
+    shortest: int
+    busiest: int
+
+    def holds(self, starts: Ints) -> bool:
+        """Whether this is exact: every message holds a link for a nanosecond or more, else several pass a port in one.
+
+        And whether keys can hold the times: all up to 2^45 ns, or ten hours, with 30,000 messages.
+        """
+        last = int(np.ptp(starts)) + self.latest + 2 * self.busiest
+        return self.shortest > 0 and last << len(self.place).bit_length() < ABSENT >> 1
+
+    def ends(self, starts: Ints) -> Ints:
+        """When each row has sent and received everything, as its `starts` `[sets, n]`; 1 ns later if it sends nothing."""
+        done = starts.ravel() + 1
+        if len(self.place):
+            number, arrival = self.arrivals(starts)
+            by_number = np.empty_like(arrival)
+            by_number[number] = arrival
+            done[self.rows] = np.maximum.reduceat(by_number, self.begin)
+            done[self.ports] = np.maximum(done[self.ports], np.maximum.reduceat(arrival, self.first))
+        return done.reshape(starts.shape)
+
+    def arrivals(self, starts: Ints) -> tuple[Ints, Ints]:
+        """The messages' numbers, port by port in the order in which they are served, and when each arrives.
+
+        Of two that reach a port in the same nanosecond the one goes first whose sender's port was free first.
+        """
+        bits, begin = len(self.place).bit_length(), int(starts.min())
+        late = starts - begin
+        keys = self.keys + (late << bits)[:, None, :]
+        keys.sort(axis=-1)
+        served = keys.ravel().take(self.place)
+        reached, number = served >> bits, served & ((1 << bits) - 1)
+        self._settle(number, reached, late)
+        held = self.crossings.held.take(number)
+        # A later port's messages are lifted above those of the one before, so that one running maximum does for all.
+        lift = self.queue * (int(late.max()) + self.latest + 2 * self.busiest + 1)
+        lift += held
+        lift -= np.cumsum(held)
+        reached += lift
+        arrival = np.maximum.accumulate(reached)
+        arrival -= lift
+        arrival += self.crossings.hop.take(number)
+        arrival += begin
+        return number, arrival
+
+    def _settle(self, number: Ints, reached: Ints, late: Ints) -> None:
+        """Puts those in order that reach a port in the same nanosecond."""
+        after = np.zeros(len(number) + 1, dtype=bool)
+        np.equal(reached[1:], reached[:-1], out=after[1:-1])
+        after[self.first] = False
+        if not after.any():
+            return
+        where = np.flatnonzero(after[1:] | after[:-1])
+        group = np.cumsum(~after[where])
+        sent = self.crossings
+        number[where] = settled(number[where], group, sent.left, sent.left + np.repeat(late, sent.sends.sent))
+
+
+def ports_of(pairs: Ints, sends: Sends, dim: Dim) -> list[Ports]:
+    """Of exchanges `[exchanges, sets, n, n]` whose messages are `sends`, one exchange after the other."""
+    exchanges, sets = pairs.shape[:2]
+    times = pairs.reshape(-1).take(sends.cell) / dim.rate
+    held, hop = times.astype(np.int64), (dim.latency + times).astype(np.int64)
+    passed = np.concatenate(([0], np.cumsum(held)))
+    left = passed[:-1] - np.repeat(passed[np.cumsum(sends.sent) - sends.sent], sends.sent)
+    result, first = [], 0
+    for each in sends.split(exchanges):
+        here = slice(first, first + len(each.cell))
+        result.append(_ports(Crossings(each, left[here], held[here], hop[here]), sets))
+        first = here.stop
     return result
 
 
-def _served(left: Ints, reached: Ints, port: Ints, row: Ints, column: Ints) -> Ints:
-    """The messages port by port in the order in which they are served.
-
-    Few messages reach a port in the same nanosecond as another when sizes differ: those alone are looked into one by one.
-    """
-    order = np.lexsort((reached, port))
-    again = (np.diff(port[order]) == 0) & (np.diff(reached[order]) == 0)
-    tied = np.flatnonzero(again)
-    if len(tied) > len(order) // FEW:
-        return np.lexsort((_asked(left, row, column), reached, port))
-    entered = left[row, column]
-    earlier = cmp_to_key(partial(_earlier, entered, row))
-    for group in np.split(tied, np.flatnonzero(np.diff(tied) > 1) + 1) if len(tied) else []:
-        where = slice(group[0], group[-1] + 2)
-        order[where] = sorted(order[where].tolist(), key=earlier)
-    return order
-
-
-def _earlier(entered: Ints, row: Ints, a: int, b: int) -> int:
-    """Negative when message `a` entered its sender's port before `b` in the order of events, see `_asked`."""
-    while entered[a] == entered[b]:
-        first = [i == 0 or row[i - 1] != row[i] for i in (a, b)]
-        if any(first):
-            return int(row[a] - row[b]) if all(first) else 1 - 2 * int(first[0])
-        a, b = a - 1, b - 1
-    return int(entered[a] - entered[b])
+def _ports(messages: Crossings, sets: int) -> Ports:
+    """Of one exchange."""
+    sends, n = messages.sends, messages.sends.n
+    number = np.arange(len(sends.cell))
+    reached = messages.left + messages.hop
+    keys = np.full((sets, n, n), ABSENT, dtype=np.int64)
+    keys.reshape(-1)[_turned(sends, sets)] = (reached << len(number).bit_length()) | number
+    rows, ports = np.flatnonzero(sends.sent), np.flatnonzero(sends.received)
+    sent, received = sends.sent[rows], sends.received[ports]
+    first = np.cumsum(received) - received
+    place = np.repeat(ports * n - first, received) + number
+    queue = np.repeat(np.arange(len(ports)), received)
+    latest, shortest = int(reached.max(initial=0)), int(messages.held.min(initial=1))
+    most = n * int(messages.held.max(initial=0))
+    return Ports(messages, rows, np.cumsum(sent) - sent, keys, place, ports, first, queue, latest, shortest, most)
 
 
-def _asked(left: Ints, row: Ints, column: Ints) -> Ints:
-    """The rank of each message in the order of events at which messages enter their sender's port.
-
-    Of two in one nanosecond it is the one whose predecessor at the same port entered first; the first ones go by row.
-    """
-    entered = left[row, column]
-    before = np.arange(-1, len(row) - 1)  # row by row, so the predecessor stands just ahead
-    before[np.flatnonzero(np.diff(row, prepend=-1))] = -1
-    place = np.empty(len(row), dtype=np.int64)
-    place[np.lexsort((column, row, entered))] = np.arange(len(row))
-    while True:
-        earlier = np.where(before >= 0, place[before], row - len(left))
-        refined = np.empty_like(place)
-        refined[np.lexsort((earlier, entered))] = np.arange(len(row))
-        if (refined == place).all():
-            return place
-        place = refined
+def _turned(sends: Sends, sets: int) -> Ints:
+    """The messages' places in the transposed sets: `(set · n + to) · n + member` from `(set · n + member) · n + to`."""
+    n = sends.n
+    set_, member = np.divmod(np.arange(sets * n), n)
+    turned: Ints = sends.cell * n - np.repeat(((set_ * n + member) * n - set_ * n) * n - member, sends.sent)
+    return turned

@@ -1,0 +1,145 @@
+"""Custom sets of sends, all in flight at once: when each member is done, for any repeat of an exchange and all its groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moec.backends.fast.astra.clock import Clock
+from moec.backends.fast.astra.flights import flights_of
+from moec.backends.fast.astra.link import serialization_ns
+from moec.backends.fast.astra.network import AstraNetwork
+from moec.backends.fast.astra.refusal import Refusal, aborts, hangs
+from moec.backends.fast.astra.sends import Sends, as_written
+from moec.backends.fast.astra.switch import Ports, ports_of
+from moec.backends.fast.astra.wires import wires_of
+
+Ints = NDArray[np.int64]
+
+TOGETHER = 1 << 16
+"""Pairs of ranks that are prepared at once, or one repeat of the exchange."""
+
+
+class Prepared(Protocol):
+    """The sets of one repeat, whatever their members' starts."""
+
+    def ends(self, starts: Ints) -> Ints:
+        """When each member has sent and received everything, as its `starts` `[sets, n]`; 1 ns later if it sends nothing."""
+
+
+class CustomSets:
+    """Sets `[repeats, sets, n, n]` of whole bytes, diagonals zero, between the global ranks `members` `[sets, n]`.
+
+    One repeat, or one set, may stand for all. The sets of a repeat share no link. Repeats are prepared some at a time, when
+    they are first asked for.
+    """
+
+    __slots__ = ("_first", "_members", "_network", "_pairs", "_prepared")
+
+    def __init__(self, pairs: Ints, network: AstraNetwork, members: Ints) -> None:
+        self._network, self._members = network, members
+        self._pairs = np.broadcast_to(pairs, (len(pairs), len(members), *pairs.shape[2:]))
+        self._prepared: list[Prepared] = []
+        self._first = 0
+
+    def ends(self, repeat: int, starts: Ints) -> Ints | Refusal:
+        """Absolute nanoseconds at which each member is done, as its `starts` `[sets, n]`; of one repeat, or of all."""
+        repeat = min(repeat, len(self._pairs) - 1)
+        return refusal(self._pairs[repeat], starts, self._network) or self._of(repeat).ends(starts)
+
+    def _of(self, repeat: int) -> Prepared:
+        if not 0 <= repeat - self._first < len(self._prepared):
+            count = max(1, TOGETHER // self._pairs[0].size)
+            self._first = repeat - repeat % count
+            some = self._pairs[self._first : self._first + count]
+            self._prepared = prepared(some, self._network, self._members)
+        return self._prepared[repeat - self._first]
+
+
+def refusal(pairs: Ints, starts: Ints, network: AstraNetwork) -> Refusal | None:
+    """What stops sets `[sets, n, n]`; in more than one piece the simulator waits for pieces that it never starts."""
+    refused = network.refusal()
+    if refused is not None:
+        return refused
+    if network.splits > 1:
+        return hangs("a custom set in several pieces never ends: only one of them is started")
+    if network.congestion == "unaware" or (starts > 0).all():
+        return None
+    smallest = pairs[(pairs > 0) & (starts == 0)[..., None]].min(initial=np.iinfo(np.int64).max)
+    if serialization_ns(int(smallest), network.dimensions[0]) == 0:
+        return aborts("a message that holds its link for less than a nanosecond, at the very start")
+    return None
+
+
+def prepared(pairs: Ints, network: AstraNetwork, members: Ints, sends: Sends | None = None) -> list[Prepared]:
+    """Each of the exchanges `[exchanges, sets, n, n]`; messages in the order of `sends`, or else of moec's files."""
+    if network.congestion == "unaware" or network.dimensions[0].topology == "FullyConnected":
+        return [*flights_of(pairs, members, network)]  # no message waits for another: the order does not count
+    messages = as_written(pairs) if sends is None else sends
+    if network.dimensions[0].topology == "Ring":
+        each = zip(pairs, messages.split(len(pairs)), strict=True)
+        return [Wired(of, one, members, network) for of, one in each]
+    ports = ports_of(pairs, messages, network.dimensions[0])
+    return [
+        Switched(one, Wired(of, one.crossings.sends, members, network)) for of, one in zip(pairs, ports, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wired:
+    """Sets `pairs` `[sets, n, n]`, simulated message by message and link by link."""
+
+    pairs: Ints
+    sends: Sends
+    members: Ints
+    network: AstraNetwork
+
+    def ends(self, starts: Ints) -> Ints:
+        """See `Prepared`."""
+        done: Ints = starts + (self.sends.sent.reshape(starts.shape) == 0)
+        sets = zip(done, self.pairs, self.sends.split(len(starts)), self.members.tolist(), starts.tolist(), strict=True)
+        for one, pairs, sends, members, begin in sets:
+            arrivals = simulated(pairs, sends, members, begin, self.network)
+            np.maximum.at(one, sends.row, arrivals)
+            np.maximum.at(one, sends.to, arrivals)
+        return done
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Switched:
+    """Sets on switches, as sorted queues where these are exact."""
+
+    ports: Ports
+    wired: Wired
+
+    def ends(self, starts: Ints) -> Ints:
+        """See `Prepared`."""
+        return self.ports.ends(starts) if self.ports.holds(starts) else self.wired.ends(starts)
+
+
+def simulated(pairs: Ints, sends: Sends, members: Sequence[int], starts: Sequence[int], network: AstraNetwork) -> Ints:
+    """When each message of one set `[n, n]` arrives."""
+    clock = Clock()
+    wires = wires_of(network, clock)
+    result = np.zeros(len(sends.cell), dtype=np.int64)
+    last, to = np.cumsum(sends.sent).tolist(), sends.to.tolist()
+
+    def arrived(number: int) -> None:
+        result[number] = clock.now
+
+    def issue(row: int) -> None:
+        for number in range(last[row - 1] if row else 0, last[row]):
+            peer = to[number]
+            wires.send(members[row], members[peer], int(pairs[row, peer]), arrived, number)
+
+    for row, start in enumerate(starts):
+        if start == 0:
+            issue(row)
+        else:
+            clock.at(start, issue, row)
+    clock.run()
+    return result
