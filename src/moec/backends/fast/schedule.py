@@ -78,15 +78,17 @@ def _run_block(
     same = all(t.shape[-2] == 1 for t in times)
     order = process_order(block) if clock.interference else tuple(range(len(block.ops)))
     shown: list[list[Placed]] = []
-    before = _state(block, clock, where, [])
+    before = _state(block, clock, where, []) if same else None
     done, period = 0, np.zeros(block.ranks, dtype=np.int64)
     while done < block.repeat:
         at = [Spot(graph, number, i, done, _layer(t, done)) for i, t in enumerate(times)]
         shown.append(_run_once(block, order, at, clock, where, place))
         done += 1
+        if before is None or done == block.repeat:
+            continue
         after = _state(block, clock, where, shown[-1])
         step = after - before if after.shape == before.shape else None
-        if same and done < block.repeat and step is not None and _steady(graph, block, step):
+        if step is not None and _steady(graph, block, step):
             period = step[0]
             _leap(block, clock, where, period, block.repeat - done, shown[-1])
             break
