@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from moec.backends.fast.astra import Dim, Refusal, custom_alltoall_ns, point_to_point_ns, sendrecv_alltoall_ns
 from moec.backends.fast.astra.custom import CustomSets, simulated
 from moec.backends.fast.astra.flights import flights
+from moec.backends.fast.astra.queued import Orders, queues_of
 from moec.backends.fast.astra.sends import as_listed, as_written, by_destination, issue_order, rotating
 from moec.backends.fast.astra.switch import ports_of
 from moec.backends.fast.replay.hash_table import HashTable
@@ -47,11 +48,12 @@ def test_rotating_sends_meet_nobody_as_those_of_our_files_and_ascending_ones_que
     assert ordered > 1.5 * rotated
 
 
-def test_a_rank_without_messages_runs_its_idle_kernel():
+@pytest.mark.parametrize("topology", ["Switch", "Ring", "FullyConnected"])
+def test_a_rank_without_messages_runs_its_idle_kernel(topology):
     matrix = np.zeros((3, 3), dtype=int)
     matrix[0, 1] = 5000
 
-    assert custom_alltoall_ns(matrix, switch(3), starts=np.array([7, 7, 7]))[2] == 8
+    assert custom_alltoall_ns(matrix, network("aware", npus=3, topology=topology), starts=np.array([7, 7, 7]))[2] == 8
 
 
 def test_sends_in_the_trace_wait_for_each_other():
@@ -114,8 +116,28 @@ def test_ports_in_closed_form_are_the_links_to_the_nanosecond(n, latency, random
     exact = simulated(matrix, sends, range(n), starts.tolist(), net)
     number, arrivals = ports.arrivals(starts[None])
 
-    assert ports.holds(starts[None])
     assert (arrivals == exact[number]).all()
+
+
+@given(st.integers(2, 14), st.integers(1, 3), st.sampled_from((0.0, 1.0, 500.0)), st.randoms(use_true_random=False))
+@settings(max_examples=150, deadline=None)
+def test_ports_one_by_one_are_those_in_closed_form(n, sets, latency, random):
+    drawn = [tied(n, random) for _ in range(2 * sets)]
+    pairs = np.array([matrix for matrix, _, _ in drawn]).reshape(2, sets, n, n)
+    starts = np.array([start for _, start, _ in drawn]).reshape(2, sets, n)
+    dim = switch(n, latency=latency).dimensions[0]
+    both = zip(queues_of(pairs, dim), ports_of(pairs, as_written(pairs), dim), starts, strict=True)
+
+    assert all((one.ends(start) == all_.ends(start)).all() for one, all_, start in both)
+
+
+def test_orders_of_issue_are_found_again_and_forgotten_when_they_are_too_many(monkeypatch):
+    monkeypatch.setattr("moec.backends.fast.astra.queued.MOST_KEPT", 400)
+    orders = Orders()
+    for nodes in ([3, 0, 3], [200, 150], [3, 0], [150, 200], [7, 90]):
+        first, flat = orders.of(np.array(nodes))
+        assert all(flat[first[k] : first[k] + k].tolist() == issue_order(k).tolist() for k in nodes)
+        assert len(flat) <= 400
 
 
 @given(st.integers(2, 6), st.integers(1, 3), st.integers(1, 4), st.randoms(use_true_random=False))

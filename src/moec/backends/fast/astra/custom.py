@@ -13,6 +13,8 @@ from moec.backends.fast.astra.clock import Clock
 from moec.backends.fast.astra.flights import flights_of
 from moec.backends.fast.astra.link import serialization_ns
 from moec.backends.fast.astra.network import AstraNetwork
+from moec.backends.fast.astra.queued import Queues, queues_of
+from moec.backends.fast.astra.queues import COMPILED
 from moec.backends.fast.astra.refusal import Refusal, aborts, hangs
 from moec.backends.fast.astra.sends import Sends, as_written
 from moec.backends.fast.astra.switch import Ports, ports_of
@@ -38,18 +40,17 @@ class CustomSets:
     they are first asked for.
     """
 
-    __slots__ = ("_first", "_members", "_network", "_pairs", "_prepared")
+    __slots__ = ("_first", "_members", "_network", "_pairs", "_prepared", "_refused")
 
     def __init__(self, pairs: Ints, network: AstraNetwork, members: Ints) -> None:
-        self._network, self._members = network, members
+        self._network, self._members, self._refused = network, members, refusal(network)
         self._pairs = np.broadcast_to(pairs, (len(pairs), len(members), *pairs.shape[2:]))
         self._prepared: list[Prepared] = []
         self._first = 0
 
     def ends(self, repeat: int, starts: Ints) -> Ints | Refusal:
-        """Absolute nanoseconds at which each member is done, as its `starts` `[sets, n]`; of one repeat, or of all."""
-        repeat = min(repeat, len(self._pairs) - 1)
-        return refusal(self._pairs[repeat], starts, self._network) or self._of(repeat).ends(starts)
+        """Absolute nanoseconds at which each member is done, as its `starts` `[sets, n]` > 0."""
+        return self._refused or self._of(min(repeat, len(self._pairs) - 1)).ends(starts)
 
     def _of(self, repeat: int) -> Prepared:
         if not 0 <= repeat - self._first < len(self._prepared):
@@ -60,48 +61,51 @@ class CustomSets:
         return self._prepared[repeat - self._first]
 
 
-def refusal(pairs: Ints, starts: Ints, network: AstraNetwork) -> Refusal | None:
-    """What stops sets `[sets, n, n]`; in more than one piece the simulator waits for pieces that it never starts."""
-    refused = network.refusal()
-    if refused is not None:
-        return refused
+def refusal(network: AstraNetwork) -> Refusal | None:
+    """Why no custom set ends on a network; in more than one piece the simulator waits for pieces that it never starts."""
     if network.splits > 1:
-        return hangs("a custom set in several pieces never ends: only one of them is started")
+        return network.refusal() or hangs("a custom set in several pieces never ends: only one of them is started")
+    return network.refusal()
+
+
+def early(pairs: Ints, starts: Ints, network: AstraNetwork) -> Refusal | None:
+    """What stops a set `[n, n]` some of whose `starts` `[n]` are 0."""
     if network.congestion == "unaware" or (starts > 0).all():
         return None
-    smallest = pairs[(pairs > 0) & (starts == 0)[..., None]].min(initial=np.iinfo(np.int64).max)
+    smallest = pairs[(pairs > 0) & (starts == 0)[:, None]].min(initial=np.iinfo(np.int64).max)
     if serialization_ns(int(smallest), network.dimensions[0]) == 0:
         return aborts("a message that holds its link for less than a nanosecond, at the very start")
     return None
 
 
 def prepared(pairs: Ints, network: AstraNetwork, members: Ints, sends: Sends | None = None) -> list[Prepared]:
-    """Each of the exchanges `[exchanges, sets, n, n]`; messages in the order of `sends`, or else of moec's files."""
+    """Each of the exchanges `[exchanges, sets, n, n]`; messages of the only one in the order of `sends`, or of moec's files."""
     if network.congestion == "unaware" or network.dimensions[0].topology == "FullyConnected":
         return [*flights_of(pairs, members, network)]  # no message waits for another: the order does not count
-    messages = as_written(pairs) if sends is None else sends
-    if network.dimensions[0].topology == "Ring":
-        each = zip(pairs, messages.split(len(pairs)), strict=True)
-        return [Wired(of, one, members, network) for of, one in each]
-    ports = ports_of(pairs, messages, network.dimensions[0])
-    return [
-        Switched(one, Wired(of, one.crossings.sends, members, network)) for of, one in zip(pairs, ports, strict=True)
-    ]
+    dim, wired = network.dimensions[0], [Wired(of, sends, members, network) for of in pairs]
+    if dim.topology == "Ring":
+        return [*wired]
+    if COMPILED and sends is None:
+        ports: Sequence[Ports | Queues] = queues_of(pairs, dim)
+    else:
+        ports = ports_of(pairs, as_written(pairs) if sends is None else sends, dim)
+    return [Switched(*both) for both in zip(ports, wired, strict=True)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Wired:
-    """Sets `pairs` `[sets, n, n]`, simulated message by message and link by link."""
+    """Sets `pairs` `[sets, n, n]`, simulated message by message and link by link; `sends` as in `prepared`."""
 
     pairs: Ints
-    sends: Sends
+    sends: Sends | None
     members: Ints
     network: AstraNetwork
 
     def ends(self, starts: Ints) -> Ints:
         """See `Prepared`."""
-        done: Ints = starts + (self.sends.sent.reshape(starts.shape) == 0)
-        sets = zip(done, self.pairs, self.sends.split(len(starts)), self.members.tolist(), starts.tolist(), strict=True)
+        messages = self.sends or as_written(self.pairs)
+        done: Ints = starts + (messages.sent.reshape(starts.shape) == 0)
+        sets = zip(done, self.pairs, messages.split(len(starts)), self.members.tolist(), starts.tolist(), strict=True)
         for one, pairs, sends, members, begin in sets:
             arrivals = simulated(pairs, sends, members, begin, self.network)
             np.maximum.at(one, sends.row, arrivals)
@@ -113,12 +117,13 @@ class Wired:
 class Switched:
     """Sets on switches, as sorted queues where these are exact."""
 
-    ports: Ports
+    ports: Ports | Queues
     wired: Wired
 
     def ends(self, starts: Ints) -> Ints:
         """See `Prepared`."""
-        return self.ports.ends(starts) if self.ports.holds(starts) else self.wired.ends(starts)
+        ends = self.ports.ends(starts)
+        return self.wired.ends(starts) if ends is None else ends
 
 
 def simulated(pairs: Ints, sends: Sends, members: Sequence[int], starts: Sequence[int], network: AstraNetwork) -> Ints:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moec.backends.fast.astra.clock import Clock
-from moec.backends.fast.astra.custom import prepared, refusal
+from moec.backends.fast.astra.custom import early, prepared, refusal
 from moec.backends.fast.astra.network import AstraNetwork
 from moec.backends.fast.astra.refusal import Refusal, Stopped
 from moec.backends.fast.astra.sends import as_listed, by_destination
@@ -29,14 +29,14 @@ def custom_alltoall_ns(
     when each begins (0). `order`: destinations as issued, `[n, k]`, −1 for none (default: `as_written`, moec's files).
     A member with no message at all is done 1 ns after its start: its idle kernel.
     """
-    pairs = _without_diagonal(matrix)[None]
+    pairs = _without_diagonal(matrix)
     begin = np.zeros(len(matrix), dtype=np.int64) if starts is None else np.asarray(starts, dtype=np.int64)
-    refused = refusal(pairs, begin[None], network)
+    refused = refusal(network) or early(pairs, begin, network)
     if refused is not None:
         return refused
     ranks = np.arange(len(matrix)) if members is None else np.asarray(members)
-    sends = None if order is None else as_listed(_present(order, pairs[0]))
-    [ready] = prepared(pairs[None], network, ranks[None], sends)
+    sends = None if order is None else as_listed(_present(order, pairs))
+    [ready] = prepared(pairs[None, None], network, ranks[None], sends)
     ends: Ints = ready.ends(begin[None])[0]
     return ends
 
@@ -49,7 +49,7 @@ def sendrecv_alltoall_ns(
     `order` defaults to ascending destinations. The result is the last arrival.
     """
     pairs = _without_diagonal(matrix)
-    refused = refusal(pairs, np.zeros(len(pairs), dtype=np.int64), network)
+    refused = refusal(network) or early(pairs, np.zeros(len(pairs), dtype=np.int64), network)
     if refused is not None:
         return refused
     ranks = members or tuple(range(len(pairs)))

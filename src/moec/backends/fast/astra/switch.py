@@ -35,11 +35,11 @@ class Crossings:
 class Ports:
     """The messages of `sets` of `n` rows, a switch for each, at its ports out; whatever the rows' starts.
 
-    `keys` `[sets, n, n]`: by port and row when a message reaches the port, after the row's start, above its number. Once
-    each port's are sorted, messages stand at `place` `[messages]`. `ports` are those that have any, `first` where each
-    one's begin among them, `queue` `[messages]` which of these ports it is. `latest`: nanoseconds
-    after its row's start at which the last reaches its port; `shortest` and `busiest`: at least and at most so long
-    hold a message its link, and all messages of a port that one.
+    `rows` that send, and the numbers at which theirs `begin`. `keys` `[sets, n, n]`: by port and row when a message reaches
+    the port, after the row's start, above its number. Once each port's are sorted, messages stand at `place` `[messages]`.
+    `ports` are those that have any, `first` where each one's begin among them, `queue` `[messages]` which of these it is.
+    The last message reaches its port at `latest`, after its row's start; every one holds a link for `shortest` or more,
+    all of a port for `busiest` or less.
     """
 
     crossings: Crossings
@@ -54,16 +54,15 @@ class Ports:
     shortest: int
     busiest: int
 
-    def holds(self, starts: Ints) -> bool:
-        """Whether this is exact: every message holds a link for a nanosecond or more, else several pass a port in one.
+    def ends(self, starts: Ints) -> Ints | None:
+        """When each row has sent and received everything, as its `starts` `[sets, n]`; 1 ns later if it sends nothing.
 
-        And whether keys can hold the times: all up to 2^45 ns, or ten hours, with 30,000 messages.
+        None where this is not exact: some message holds a link for less than a nanosecond, so that several pass a port in
+        one; or times are beyond what keys can hold, which is 2^45 ns or ten hours with 30,000 messages.
         """
         last = int(np.ptp(starts)) + self.latest + 2 * self.busiest
-        return self.shortest > 0 and last << len(self.place).bit_length() < ABSENT >> 1
-
-    def ends(self, starts: Ints) -> Ints:
-        """When each row has sent and received everything, as its `starts` `[sets, n]`; 1 ns later if it sends nothing."""
+        if not self.shortest or last << len(self.place).bit_length() >= ABSENT >> 1:
+            return None
         done = starts.ravel() + 1
         if len(self.place):
             number, arrival = self.arrivals(starts)
