@@ -161,21 +161,6 @@ class Stream:
         self.rank.advance(self)
 
 
-class Pieces:
-    """What is left of a collective; `done` is called after the last piece."""
-
-    __slots__ = ("_done", "_left")
-
-    def __init__(self, left: int, done: Callable[[], None]) -> None:
-        self._left, self._done = left, done
-
-    def over(self) -> None:
-        """One less."""
-        self._left -= 1
-        if not self._left:
-            self._done()
-
-
 class Rank:
     """`issue` starts a collective; its pieces pass the queues of the dimensions, some of each queue at once.
 
@@ -203,10 +188,17 @@ class Rank:
         self, plan: Plan, first: int, done: Callable[[], None], priority: int = 0, family: Kind | None = None
     ) -> None:
         """Starts all pieces, numbered from `first`; `done` runs after the last one. `family`: the whole collective's kind."""
-        pieces = Pieces(plan.pieces, done)
+        left = plan.pieces
+
+        def one_less() -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                done()
+
         for piece in range(plan.pieces):
             legs = [self._leg(phase, family) for phase in plan.phases]
-            self.advance(Stream(self, first + piece, legs, plan.delay_ns, priority, pieces.over))
+            self.advance(Stream(self, first + piece, legs, plan.delay_ns, priority, one_less))
 
     def issue_own(self, make: Callable[[Stream], Algorithm], done: Callable[[], None]) -> None:
         """Starts one stream, in the first queue, that an algorithm of its own runs."""
