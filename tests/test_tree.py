@@ -99,3 +99,12 @@ def test_ci_runs_the_tests_and_nothing_else():
     commands = [line for line in (ROOT / ".ci" / "run").read_text().splitlines() if line and not line.startswith("#")]
 
     assert commands[-1] == "exec scripts/test"
+
+
+def test_links_at_the_root_do_not_keep_what_they_point_to_out_of_distributions():
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+
+    links = {f"/{path.name}" for path in ROOT.iterdir() if path.is_symlink()}
+
+    assert links <= set(build["exclude"])
+    assert build["skip-excluded-dirs"]
