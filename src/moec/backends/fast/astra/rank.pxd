@@ -36,6 +36,7 @@ cdef class Stream:
     cdef public long long delay
     cdef public object done
     cdef public Desk desk
+    cdef public object bus
     cdef public Post post
     cdef public long long member
     cdef public long long priority
@@ -48,8 +49,8 @@ cdef class Stream:
     cdef public Algorithm algorithm
     cdef public tuple leg
     cpdef start(self)
-    @cython.locals(reduction=Reduces)
-    cpdef hand_over(self, long long size, bint reduces)
+    @cython.locals(reduction=Reduces, event=Event)
+    cpdef hand_over(self, long long size, bint reduces, bint inward=*, bint back=*)
     cdef Channel _to, _from
     cdef Inbox _inbox
     cdef bint counted
@@ -67,6 +68,7 @@ cdef class Rank:
     cdef public object network
     cdef public Post post
     cdef public Desk desk
+    cdef public object bus
     cdef object _algorithm_of
     cdef list _turns, _queues, _running
     cdef long long _limit

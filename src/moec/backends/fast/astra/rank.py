@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from moec.backends.fast.astra.bus import Bus
+from moec.backends.fast.astra.cast import comes
 from moec.backends.fast.astra.clock import Clock
 from moec.backends.fast.astra.desk import Desk
 from moec.backends.fast.astra.event import Event
@@ -12,6 +14,7 @@ from moec.backends.fast.astra.link import reduction_ns
 from moec.backends.fast.astra.network import AstraNetwork, Kind
 from moec.backends.fast.astra.plan import Phase, Plan
 from moec.backends.fast.astra.post import TAGS, Channel, Post
+from moec.backends.fast.astra.refusal import Stopped, aborts
 from moec.backends.fast.astra.turns import Turns
 from moec.backends.fast.astra.wires import Message, Train
 
@@ -80,7 +83,7 @@ class Stream:
     """
 
     __slots__ = (
-        "_from", "_inbox", "_to", "algorithm", "came", "counted", "delay", "desk", "done", "leg", "legs", "member", "post", "priority",
+        "_from", "_inbox", "_to", "algorithm", "bus", "came", "counted", "delay", "desk", "done", "leg", "legs", "member", "post", "priority",
         "proceeds", "queue", "rank", "reduced", "reduction", "started", "tag",
     )  # fmt: skip
 
@@ -91,7 +94,7 @@ class Stream:
         self, rank: Rank, number: int, legs: list[Leg], delay: int, priority: int, done: Callable[[], None]
     ) -> None:
         self.rank, self.legs, self.delay, self.done = rank, legs, delay, done
-        self.desk, self.post, self.member = rank.desk, rank.post, rank.number
+        self.desk, self.bus, self.post, self.member = rank.desk, rank.bus, rank.post, rank.number
         self.priority, self.queue, self.started = priority, -1, False
         self.tag = (number % TAGS if number >= 0 else -(-number % TAGS)) + TAGS
         self.proceeds, self.came = Proceeds(self), Received(self)
@@ -105,16 +108,22 @@ class Stream:
         self.started = True
         self.algorithm.start()
 
-    def hand_over(self, size: int, reduces: bool) -> None:
-        """Passes `size` bytes between network and memory, then reduces them if asked to, then proceeds."""
-        if not reduces:
-            self.desk.put(self.delay, self.proceeds)
-            return
-        if size != self.reduced:
-            self.reduced, self.reduction = size, reduction_ns(size, self.rank.network.local_mem_bw)
-        reduction = Reduces.__new__(Reduces)
-        reduction.stream, reduction.ns = self, self.reduction
-        self.desk.put(self.delay, reduction)
+    def hand_over(self, size: int, reduces: bool, inward: bool = False, back: bool = False) -> None:
+        """Passes `size` bytes between network and memory, then reduces them if asked to, then proceeds.
+
+        `inward`, `back`: from the network to memory, and back again; of no account but on a shared bus.
+        """
+        event: Event = self.proceeds
+        if reduces:
+            if size != self.reduced:
+                self.reduced, self.reduction = size, reduction_ns(size, self.rank.network.local_mem_bw)
+            reduction = Reduces.__new__(Reduces)
+            reduction.stream, reduction.ns = self, self.reduction
+            event = reduction
+        if self.bus is not None and self.leg[0].group is None:  # groups take their fixed delay nevertheless
+            (self.bus.inward if inward else self.bus.outward)(size, reduces, back, event)
+        else:
+            self.desk.put(self.delay, event)
 
     def send(self, dst: int, size: int) -> None:
         channel = self._to
@@ -183,7 +192,7 @@ class Rank:
     """
 
     __slots__ = (
-        "_algorithm_of", "_limit", "_queues", "_running", "_trees", "_turns", "desk", "network", "number", "post",
+        "_algorithm_of", "_limit", "_queues", "_running", "_trees", "_turns", "bus", "desk", "network", "number", "post",
     )  # fmt: skip
 
     def __init__(
@@ -191,6 +200,7 @@ class Rank:
     ) -> None:
         self.number, self.network, self.post = number, network, post
         self.desk = Desk(clock)
+        self.bus = None if network.bus is None else Bus(self.desk, network.bus)
         levels, per_level = len(network.dimensions), network.queues
         self._algorithm_of = algorithm_of
         self._turns = [Turns(level * per_level, per_level) for level in range(levels)]
@@ -203,10 +213,18 @@ class Rank:
         self, plan: Plan, first: int, done: Callable[[], None], priority: int = 0, family: Kind | None = None
     ) -> None:
         """Starts all pieces, numbered from `first`; `done` runs after the last one. `family`: the whole collective's kind."""
+        if plan.delay_ns < 0 and self.bus is None:
+            self._never(-plan.delay_ns)
+            return
         pieces = Pieces(plan.pieces, done)
         for piece in range(plan.pieces):
             legs = [self._leg(phase, family) for phase in plan.phases]
             self.advance(Stream(self, first + piece, legs, plan.delay_ns, priority, pieces.over))
+
+    def _never(self, ns: int) -> None:
+        """An endpoint that is done `ns` before it begins: the past fails an assertion, before time 0 is a time that never comes."""
+        if comes(self.desk.clock.now, 2**64 - ns):
+            raise Stopped(aborts("`event_time_ns >= event_queue->get_current_time()`: `endpoint-delay` is below 0"))
 
     def issue_own(self, make: Callable[[Stream], Algorithm], done: Callable[[], None]) -> None:
         """Starts one stream, in the first queue, that an algorithm of its own runs."""
