@@ -56,7 +56,14 @@ def simulate(
     """
     asked = Asked(backend, astra_sim, every, time_limit, tuple(overrides or ()), seed, experiment)
     end = Ending(output, force, as_json, quiet)
-    return _time(file, asked, end) if file.is_dir() else _serve(file, asked, end)
+    if file.is_dir():
+        return _time(file, asked, end)
+    if file.suffix in (".json", ".et"):
+        from moec.cli.timed import within
+
+        if found := within(file):
+            return fail(Report((found,)), as_json=as_json)
+    return _serve(file, asked, end)
 
 
 @dataclass(frozen=True, slots=True)
