@@ -58,12 +58,17 @@ def simulate(
     end = Ending(output, force, as_json, quiet)
     if file.is_dir():
         return _time(file, asked, end)
-    if file.suffix in (".json", ".et"):
-        from moec.cli.timed import within
+    return _serve(file, asked, end) if (found := _misplaced(file)) is None else fail(found, as_json=as_json)
 
-        if found := within(file):
-            return fail(Report((found,)), as_json=as_json)
-    return _serve(file, asked, end)
+
+def _misplaced(file: Path) -> Report | None:
+    """What to say of a file of a compiled folder in place of the folder."""
+    if file.suffix not in (".json", ".et"):
+        return None
+    from moec.cli.timed import within
+
+    found = within(file)
+    return None if found is None else Report((found,))
 
 
 @dataclass(frozen=True, slots=True)

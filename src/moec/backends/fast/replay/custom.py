@@ -14,7 +14,7 @@ from moec.backends.fast.astra.event import Event
 from moec.backends.fast.astra.rank import Algorithm, Stream
 from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts, hangs
 from moec.backends.fast.replay.hash_table import HashTable
-from moec.backends.fast.replay.program import native_tag
+from moec.backends.fast.replay.spoken import native_tag
 from moec.compiler.chakra.read import content
 from moec.compiler.chakra.trace import COMP, RECV, SEND, Trace
 
