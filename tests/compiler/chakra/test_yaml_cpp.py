@@ -1,7 +1,10 @@
 """YAML as yaml-cpp gives it: nodes, and what scalars are as numbers (figures from yaml-cpp 0.9)."""
 
+import random
+
 import pytest
 
+from moec.compiler.chakra.lint import yaml_cpp
 from moec.compiler.chakra.lint.yaml_cpp import NotYaml, as_double, as_int, decoded, int_table, load, value_of
 
 
@@ -80,3 +83,46 @@ def test_encodings_are_told_by_their_marks():
     for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-32"):
         assert decoded("a: µ\n".encode(encoding)) == "a: µ\n"
     assert decoded(b"# \xb5s\n") == "# \ufffds\n"
+
+
+PIECES = (
+    "a",
+    "b7",
+    "12",
+    ".5",
+    "/x/y",
+    "-3",
+    "null",
+    "~",
+    "'q'",
+    ": ",
+    ":",
+    "[",
+    "]",
+    "[ ",
+    " ]",
+    ", ",
+    ",",
+    " ",
+    "\n",
+    "\n",
+    " # c",
+    "#",
+)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_is_read_line_by_line_is_as_parsed(seed):
+    draw = random.Random(seed)
+    for _ in range(200):
+        text = draw.choice(("", "a: [b, c]\n", "7: /x/y  # c\n")) + "".join(draw.choices(PIECES, k=draw.randint(1, 9)))
+        found = yaml_cpp._plain(text)
+        if found is not None:
+            assert found == yaml_cpp._parsed(text), text
+
+
+def test_a_plain_file_needs_no_parser():
+    text = "topology: [ Switch ]\nnpus_count: [4]  # NPUs\n\n# GB/s\nbandwidth: [ 50.0 ]\nlatency: [5e2]\n"
+
+    assert yaml_cpp._plain(text) == yaml_cpp._parsed(text) is not None
+    assert yaml_cpp._plain("1: set/a\n2: ../b\n") == (("1", "set/a"), ("2", "../b"))

@@ -24,6 +24,10 @@ _ODD = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\
 """Characters that are like any other to yaml-cpp, but ends of lines or forbidden to this parser."""
 _END = re.compile(r"^\.\.\.\s*$", re.MULTILINE)
 _NULLS = ("", "~", "null", "Null", "NULL")
+_WORD = r"[A-Za-z0-9_.+/][A-Za-z0-9_.+/-]*"
+_LINE = re.compile(
+    rf"(?:([A-Za-z0-9_]+): +(?:\[ *({_WORD}(?: *, *{_WORD})*) *\]|({_WORD})))?(?: *| +#.*)|#.*", re.ASCII
+)
 _INTEGER = re.compile(r"([-+]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)\s*")
 _DECIMAL = re.compile(r"([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*")
 _OCTAL = re.compile(r"0[oO]([0-7]+)")
@@ -44,7 +48,32 @@ def decoded(raw: bytes) -> str:
 
 def load(text: str) -> Node:
     """The first document of a text; null if there is none. Raises NotYaml."""
-    import yaml  # not at the start of a program that reads no such file
+    return _plain(text) or _parsed(text)
+
+
+def _plain(text: str) -> Node:
+    """The mapping in a text of lines `key: word` and `key: [word, word]` without quotes, as most are; null for any other."""
+    found: dict[str, Node] = {}
+    for line in text.split("\n"):
+        match = _LINE.fullmatch(line)
+        if match is None:
+            return None
+        key, words, word = match.groups()
+        if key in found or key in _NULLS:
+            return None
+        if words is not None:
+            found[key] = [_word(entry.strip(" ")) for entry in words.split(",")]
+        elif key is not None:
+            found[key] = _word(word)
+    return tuple(found.items()) or None
+
+
+def _word(written: str) -> Node:
+    return None if written in _NULLS else written
+
+
+def _parsed(text: str) -> Node:
+    import yaml  # takes a while, and is mostly not needed
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(_ODD.sub("\ufffd", text))
     try:
