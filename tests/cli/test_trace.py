@@ -1,6 +1,7 @@
 """`moec trace`: results on stdout, exit codes, JSON."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -123,12 +124,43 @@ def test_dot_draws_the_rank_asked_for(sound, capsys):
     assert run(["trace", "dot", sound, "--rank", "9"]) == 2
 
 
-def test_damage_is_noted_where_figures_are_given(tmp_path, capsys):
+@pytest.mark.parametrize(("verb", "printed"), [("stats", "ranks"), ("dot", "digraph"), ("diff", "")])
+def test_damage_is_an_error_after_what_could_be_read(verb, printed, tmp_path, capsys):
     prefix = BROKEN["truncated"](tmp_path)
+    arguments = ["trace", verb, prefix, *([prefix] if verb == "diff" else [])]
 
-    assert run(["trace", "stats", prefix]) == 0
+    assert run(arguments) == 1
 
-    assert "warning: rank 0: the file ends within a record" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert printed in said.out
+    assert f"error[M503]: `{prefix}`, rank 0: the file ends within a record" in said.err
+    assert run([*arguments, "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert not told["ok"]
+    assert told["diagnostics"][0]["code"] == "M503"
+
+
+def test_a_packed_trace_is_read_whole(tmp_path, capsys):
+    assert run(["trace", "stats", BROKEN["gzip"](tmp_path)]) == 0
+
+    assert "warning: rank 0: the file is packed by gzip" in capsys.readouterr().err
+
+
+def test_a_file_that_may_not_be_opened_is_damage_too(sound, capsys, monkeypatch):
+    monkeypatch.setattr(Path, "read_bytes", _denied(Path.read_bytes, "t.2.et"))
+
+    assert run(["trace", "stats", sound]) == 1
+
+    assert "rank 2: the file cannot be read: permission denied" in capsys.readouterr().err
+
+
+def _denied(real, name):
+    def read(path):
+        if path.name == name:
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    return read
 
 
 def test_a_verb_is_needed(capsys):

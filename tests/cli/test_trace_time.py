@@ -111,11 +111,13 @@ def test_an_injection_scale_beyond_integers_is_a_wrong_command(scale, prefix, ca
     assert "'--injection-scale'" in capsys.readouterr().err
 
 
-def test_a_bus_that_is_not_modelled_is_said_to_be_ours(tmp_path):
-    prefix = write_set(tmp_path / "set", [[comp(1)]] * 4, system={"model-shared-bus": 1})
+def test_a_bus_on_which_the_simulator_may_trip_is_noted(tmp_path):
+    keys = {"model-shared-bus": 1, "G": 0.01, "preferred-dataset-splits": 1}
+    prefix = write_set(tmp_path / "set", [[comp(1)]] * 4, system=keys)
 
-    with pytest.raises(moec.Refused, match="moec does not replay it"):
-        moec.time_traces(prefix, system=prefix[:-1] + "system.json", network=prefix[:-1] + "network.yml")
+    timing = moec.time_traces(prefix, system=prefix[:-1] + "system.json", network=prefix[:-1] + "network.yml")
+
+    assert any("memory that it has given back" in note for note in timing.notes)
 
 
 def test_the_function_raises_what_the_simulator_does(tmp_path):
@@ -125,3 +127,23 @@ def test_the_function_raises_what_the_simulator_does(tmp_path):
         moec.time_traces(prefix, system=prefix[:-1] + "system.json", network=prefix[:-1] + "network.yml")
 
     assert caught.value.refusal.status == -6
+
+
+@pytest.mark.parametrize("given", ["set", "set/", ".", "set/t.0.et", "set/t.0", "set/t.", "set/t.et"])
+@pytest.mark.parametrize("verb", ["time", "stats"])
+def test_a_folder_or_a_file_in_place_of_a_prefix_is_put_right(verb, given, tmp_path, monkeypatch, capsys):
+    write_set(tmp_path / "set", [[comp(1)]] * 4)
+    monkeypatch.chdir(tmp_path)
+
+    assert run(["trace", verb, given]) == 2
+
+    assert "a prefix is what stands before `.0.et`; here: `set/t`" in capsys.readouterr().err
+
+
+def test_many_sets_in_a_folder_are_counted(tmp_path, capsys):
+    for name in "abcde":
+        write_set(tmp_path / name, [[comp(1)]])
+
+    assert run(["trace", "time", str(tmp_path)]) == 2
+
+    assert f"`{tmp_path}/c/t` and 2 more" in capsys.readouterr().err

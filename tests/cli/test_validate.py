@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from moec.report.validation.match import SETTINGS
+from moec.report.validation.meta import KINDS
 from support.recorded import record, write
 
 AT_ONCE = ("serving.overhead.admission=0 s",)
@@ -159,6 +161,12 @@ WRONG = {
     "twice": (edited(7, request_id="bench-3"), "M543", "on lines 4 and 8"),
     "other length": (edited(5, output_toks=9), "M544", "line 6 of `run/requests.jsonl` has 64 prompt and 9 generated"),
     "partial": (lambda folder, lines: write(folder, lines[:-3]), "M545", "has 9 requests, the workload 12"),
+    "engine settings that are none": (
+        lambda folder, lines: (folder / "meta.json").write_text('{"engine_kwargs": 3}'), "M542", "`engine_kwargs` in",
+    ),
+    "a count that is none": (
+        lambda folder, lines: (folder / "meta.json").write_text('{"num_requests": true}'), "M542", "is true, not a whole number",
+    ),
     "partial by its meta": (
         lambda folder, lines: (folder / "meta.json").write_text('{"num_requests": 300}'), "M545", "there were 300",
     ),
@@ -197,3 +205,7 @@ def test_an_experiment_without_a_workload_has_nothing_to_compare(moec, run):
     Path("bare.moe").write_text(Path("tiny.moe").read_text().replace(", workload = few }", " }"))
 
     assert moec("validate", "bare.moe", "--against", run).code == 1
+
+
+def test_every_setting_that_is_compared_has_a_kind():
+    assert set(SETTINGS) == set(KINDS)

@@ -188,6 +188,7 @@ BROKEN: dict[str, Callable[[Path], str]] = {
     ),
     "no-scheduling-policy": _same(*chain(), system={"scheduling-policy": None}),
     "bad-setting": _same(*chain(), system={"scheduling-policy": "SHORTEST"}),
+    "tracked-memory": _same(*chain(), system={"track-local-mem": 1}),
     "zero-endpoint-delay": _same(coll(1), system={"endpoint-delay": 0}),
     "no-peak": _same(*chain(), system={"peak-perf": None}),
     "free-chunks": _same(*chain(1 << 20), network=TWO_DIMS, system={**TWO_RINGS, "active-chunks-per-dimension": 4}),

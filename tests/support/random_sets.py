@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,12 @@ class RandomSet:
     custom: dict[str, list[list[Any]]] = field(default_factory=dict)
     per_node: dict[int, str] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def world(self) -> int:
+        """Ranks that the simulator runs: those of the network."""
+        counts = self.network["npus_count"]
+        return prod(counts) if all(isinstance(count, int) for count in counts) else len(self.ranks)
 
     def write(self, folder: Path) -> str:
         """All files; the prefix."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,17 @@ FLAGS = {
     "rendezvous": "rendezvous-protocol",
 }
 
+HEAP = ("malloc", "free()", "munmap_chunk()", "double free or corruption", "corrupted size")
+"""What the C library says when a program has written where it should not."""
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """`times`: finish and exposed ns by rank, where all finish; else `how` it ended."""
+    """`times`: finish and exposed ns by rank, where all finish; else `how` it ended. `spoilt`: over its own heap."""
 
     how: str
     times: tuple[tuple[int, int], ...] = ()
+    spoilt: bool = field(default=False, compare=False)
 
 
 def run_real(prefix: str, congestion: str, options: dict[str, Any], ranks: int, timeout: float = 60) -> Outcome:
@@ -36,7 +40,9 @@ def run_real(prefix: str, congestion: str, options: dict[str, Any], ranks: int, 
     command += [f"--{flag}={name}" for flag, name in names.items() if (folder / name).exists()]
     command += [f"--{FLAGS[key]}={str(value).lower()}" for key, value in options.items()]
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=timeout, check=False
+        )
     except subprocess.TimeoutExpired:
         return Outcome("loops")
     text = done.stdout + done.stderr
@@ -48,7 +54,8 @@ def run_real(prefix: str, congestion: str, options: dict[str, Any], ranks: int, 
         if len(output.finish_ns) < ranks:
             return Outcome("hangs")
         return Outcome("finishes", tuple((output.finish_ns[r], output.exposed_ns[r]) for r in range(ranks)))
-    return Outcome({-6: "aborts", -11: "crashes", -8: "crashes"}.get(done.returncode, f"exits {done.returncode}"))
+    how = {-6: "aborts", -11: "crashes", -8: "crashes"}.get(done.returncode, f"exits {done.returncode}")
+    return Outcome(how, spoilt=any(word in text for word in HEAP))
 
 
 def run_ours(prefix: str, congestion: str, options: dict[str, Any]) -> Outcome:

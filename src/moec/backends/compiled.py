@@ -10,7 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from moec.compiler.chakra.lint.yaml_subset import parse
+from moec.compiler.chakra.lint.yaml_cpp import NotYaml, as_int, decoded, load, value_of
 from moec.compiler.chakra.trace_set import find
 from moec.compiler.kernels import Array
 from moec.dsl.diagnostics import Diagnostic
@@ -152,7 +152,8 @@ def _lone(place: Path) -> tuple[list[Compiled], list[Diagnostic]]:
 def _dimensions(network: Path) -> tuple[int, ...]:
     """NPUs by dimension of a network file; none when it cannot be read, which the timer will say."""
     try:
-        counts = parse(network.read_text(encoding="utf-8")).get("npus_count")
-    except (OSError, UnicodeDecodeError):
+        counts = value_of(load(decoded(network.read_bytes())), "npus_count")
+    except (OSError, NotYaml):
         return ()
-    return tuple(c for c in counts if isinstance(c, int) and c > 0) if isinstance(counts, list) else ()
+    numbers = map(as_int, counts if isinstance(counts, list) else ())
+    return tuple(number for number in numbers if number is not None and number > 0)

@@ -56,7 +56,19 @@ def simulate(
     """
     asked = Asked(backend, astra_sim, every, time_limit, tuple(overrides or ()), seed, experiment)
     end = Ending(output, force, as_json, quiet)
-    return _time(file, asked, end) if file.is_dir() else _serve(file, asked, end)
+    if file.is_dir():
+        return _time(file, asked, end)
+    return _serve(file, asked, end) if (found := _misplaced(file)) is None else fail(found, as_json=as_json)
+
+
+def _misplaced(file: Path) -> Report | None:
+    """What to say of a file of a compiled folder in place of the folder."""
+    if file.suffix not in (".json", ".et"):
+        return None
+    from moec.cli.timed import within
+
+    found = within(file)
+    return None if found is None else Report((found,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from moec.backends.compiled import MANIFEST, compiled_in
+from moec.backends.compiled import MANIFEST, NOT_COMPILED, compiled_in
 from moec.backends.registry import folder_timer_named
 from moec.cli.console import FINE, diagnostics_json, fail, note, note_report, say, say_json
 from moec.cli.ending import Ending
@@ -42,6 +43,19 @@ def time_folder(place: Path, backend: str, options: AstraOptions, end: Ending) -
         if end.output is not None:
             note(f"results in {end.output}")
     return FINE
+
+
+def within(file: Path) -> Diagnostic | None:
+    """What to say of a file of a compiled folder, of which the folder is what can be timed."""
+    if file.suffix == ".et" and file.is_file():
+        prefix = re.sub(r"\.\d+\Z", "", str(file.with_suffix("")))
+        title = f"`{file}` is the trace of one rank, and the folder of all of them is what can be timed"
+        help = f"`moec simulate {file.parent}`, or `moec trace time {prefix}` with configuration files from elsewhere"
+        return Diagnostic(NOT_COMPILED, title, help=help)
+    if file.name == MANIFEST and file.is_file() and compiled_in(file.parent)[0]:
+        title = f"`{file}` lists compiled iterations, and their folder is what can be timed"
+        return Diagnostic(NOT_COMPILED, title, help=f"`moec simulate {file.parent}`")
+    return None
 
 
 def unfit(place: Path, given: dict[str, bool]) -> list[Diagnostic]:

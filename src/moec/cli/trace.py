@@ -5,14 +5,25 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from moec.cli.console import FINE, WRONG_COMMAND, WRONG_SPECIFICATION, fail, note, say, say_json
+from moec.cli.console import (
+    FINE,
+    WRONG_COMMAND,
+    WRONG_SPECIFICATION,
+    diagnostics_json,
+    fail,
+    note,
+    note_report,
+    say,
+    say_json,
+)
 from moec.cli.options import Json
-from moec.cli.trace_time import time
+from moec.cli.trace_time import no_trace, time
 from moec.dsl.diagnostics import Diagnostic, Report
 
 if TYPE_CHECKING:
@@ -96,13 +107,15 @@ def stats(prefix: Prefix, system: System = None, as_json: Json = False) -> int:
         return _none(prefix, as_json=as_json)
     _note_troubles(subjected.traces)
     found = all_stats(subjected.traces, subjected.system)
+    lost = _lost(subjected.traces)
     if as_json:
-        say_json({"ok": True, "prefix": prefix, **stats_json(found)})
+        say_json({"ok": not lost, "prefix": prefix, **stats_json(found), **_of_the_rest(lost)})
     else:
         from moec.report.style import as_text
 
         say(as_text(stats_report(found)))
-    return FINE
+        note_report(Report(lost))
+    return WRONG_SPECIFICATION if lost else FINE
 
 
 @trace.command()
@@ -122,11 +135,13 @@ def diff(
             return _none(prefix, as_json=as_json)
         _note_troubles(traces)
     found = differences(*sets)
+    lost = tuple(diagnostic for traces in sets for diagnostic in _lost(traces))
     if as_json:
-        say_json({"ok": not found, "a": a, "b": b, "differences": diff_json(found)})
+        say_json({"ok": not found and not lost, "a": a, "b": b, "differences": diff_json(found), **_of_the_rest(lost)})
     else:
         say(diff_text(found))
-    return WRONG_SPECIFICATION if found else FINE
+        note_report(Report(lost))
+    return WRONG_SPECIFICATION if found or lost else FINE
 
 
 @trace.command()
@@ -145,11 +160,13 @@ def dot(
         return _none(f"{prefix}", as_json=as_json, rank=rank)
     _note_troubles(traces)
     text = drawn(member.content.trace, member.ranks)
+    lost = _lost(replace(traces, members=(member,), unreadable={}))
     if as_json:
-        say_json({"ok": True, "prefix": prefix, "ranks": list(member.ranks), "dot": text})
+        say_json({"ok": not lost, "prefix": prefix, "ranks": list(member.ranks), "dot": text, **_of_the_rest(lost)})
     else:
         say(text)
-    return FINE
+        note_report(Report(lost))
+    return WRONG_SPECIFICATION if lost else FINE
 
 
 @contextmanager
@@ -171,23 +188,46 @@ def _counted(subject: Subject) -> dict[str, object]:
 
 
 def _note_troubles(traces: TraceSet) -> None:
-    """What could not be read, on stderr: the figures are of the rest."""
+    """What is odd about files that were read whole, on stderr."""
     from moec.compiler.chakra.trace_set import folded
+
+    for sentence, ranks in _troubles(traces, lossy=False).items():
+        note(f"warning: {folded(tuple(sorted(ranks)))}: {sentence}")
+
+
+def _lost(traces: TraceSet) -> tuple[Diagnostic, ...]:
+    """Files that could not be read to their end; what was printed is of the rest."""
+    from moec.compiler.chakra.trace_set import folded
+
+    help = f"what is printed is of the rest; `moec trace lint {traces.prefix}` says what ASTRA-sim would do"
+    found = _troubles(traces, lossy=True)
+    return tuple(
+        Diagnostic("M503", f"`{traces.prefix}`, {folded(tuple(sorted(ranks)))}: {sentence}", help=help)
+        for sentence, ranks in found.items()
+    )
+
+
+def _troubles(traces: TraceSet, *, lossy: bool) -> dict[str, list[int]]:
+    """Sentences with the ranks whose files they are true of, of those that cost nodes or of the others."""
+    from moec.compiler.chakra.read import LOSSY
 
     alike: dict[str, list[int]] = {}
     for member in traces.members:
         for trouble in member.content.troubles:
-            alike.setdefault(trouble.sentence, []).extend(member.ranks)
-    for rank, reason in traces.unreadable.items():
+            if (trouble.fault in LOSSY) == lossy:
+                alike.setdefault(trouble.sentence, []).extend(member.ranks)
+    for rank, reason in traces.unreadable.items() if lossy else ():
         alike.setdefault(f"the file cannot be read: {reason}", []).append(rank)
-    for sentence, ranks in alike.items():
-        note(f"warning: {folded(tuple(sorted(ranks)))}: {sentence}")
+    return alike
+
+
+def _of_the_rest(lost: tuple[Diagnostic, ...]) -> dict[str, object]:
+    return {"diagnostics": diagnostics_json(lost)} if lost else {}
 
 
 def _none(prefix: str, *, as_json: bool, rank: int | None = None) -> int:
-    name = f"{prefix}.{0 if rank is None else rank}.et"
-    return _wrong(f"there is no trace `{name}`", as_json=as_json, help="a prefix is what stands before `.0.et`")
+    return _wrong(*no_trace(prefix, rank or 0), as_json=as_json)
 
 
-def _wrong(title: str, *, as_json: bool, help: str = "") -> int:
+def _wrong(title: str, help: str = "", *, as_json: bool) -> int:
     return fail(Report((Diagnostic("M501", title, help=help),)), as_json=as_json) or WRONG_COMMAND

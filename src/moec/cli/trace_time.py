@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 REFUSED = "M607"
 """ASTRA-sim would not finish."""
+SHOWN = 3
+"""Prefixes that are named at once."""
 Prefix = Annotated[
     str, typer.Argument(metavar="PREFIX", help="The files are PREFIX.0.et, PREFIX.1.et …", show_default=False)
 ]
@@ -55,7 +57,7 @@ def time(
     from moec.compiler.chakra.trace_set import find
 
     if not Path(f"{prefix}.0.et").is_file() and not find(prefix):  # mostly no need to look at a thousand names
-        return _wrong(f"there is no trace `{prefix}.0.et`", "a prefix is what stands before `.0.et`", as_json=as_json)
+        return _wrong(*no_trace(prefix), as_json=as_json)
     found = beside(prefix, Settings(system, network, comm_groups, memory))
     if found.system is None or found.network is None:
         lacking = "system" if found.system is None else "network"
@@ -66,11 +68,21 @@ def time(
     except Unreadable as error:
         return _wrong(str(error), "", as_json=as_json)
     except Refused as refused:
-        help = f"`moec trace lint {prefix}` says what to change"
+        help = f"`moec trace lint {prefix}` may say what to change"
         fail(Report((Diagnostic(REFUSED, str(refused), help=help),)), as_json=as_json)
         return WRONG_SPECIFICATION
     _tell(timing, prefix, backend, as_json=as_json)
     return FINE
+
+
+def no_trace(prefix: str, rank: int = 0) -> tuple[str, str]:
+    """What to say where there is no trace, and what helps."""
+    from moec.compiler.chakra.trace_set import nearby
+
+    near = [f"`{name}`" for name in nearby(prefix)]
+    more = f" and {len(near) - SHOWN} more" if len(near) > SHOWN else ""
+    meant = f"; here: {', '.join(near[:SHOWN])}{more}" if near else ""
+    return f"there is no trace `{prefix}.{rank}.et`", f"a prefix is what stands before `.0.et`{meant}"
 
 
 def _tell(timing: Timing, prefix: str, backend: str, *, as_json: bool) -> None:

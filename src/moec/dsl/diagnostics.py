@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from moec.dsl.counts import counted
+
 Severity = Literal["error", "warning"]
 
 
@@ -27,6 +29,9 @@ class Label:
     span: Span
     text: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", counted(self.text))
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
@@ -45,6 +50,10 @@ class Diagnostic:
     help: str = ""
     severity: Severity = "error"
     quoted: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("title", "label", "help"):
+            object.__setattr__(self, name, counted(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,7 @@ def exact(value: int | float, dimension: Dimension) -> str:
         if number >= 1 and to_si(number, unit) == value:
             return f"{number:.15g} {unit}"
     short = f"{value:.15g}"
-    return f"{short if float(short) == value else repr(value)} {BASE[dimension]}"
+    return f"{short if float(short) == value else repr(value)} {_of(value, BASE[dimension])}"
 
 
 _SHOWN: dict[Dimension, tuple[str, ...]] = {
@@ -152,5 +152,11 @@ def shown(value: float, dimension: Dimension) -> str:
     units = _SHOWN.get(dimension, (BASE[dimension],) if dimension in BASE else ())
     for unit in units:
         if abs(value) >= UNITS[unit][0] or unit == units[-1]:
-            return f"{value / UNITS[unit][0]:.6g} {unit}"
+            number = value / UNITS[unit][0]
+            return f"{number:.6g} {_of(number, unit)}"
     return f"{value:.6g}"
+
+
+def _of(number: float, unit: str) -> str:
+    """One token, two tokens."""
+    return "token" if unit == "tokens" and number == 1 else unit

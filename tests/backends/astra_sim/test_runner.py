@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import resource
 import signal
@@ -271,6 +272,16 @@ def test_missing_traces_and_configurations_are_named_before_anything_runs(folder
 
     assert found.code == UNUSABLE
     assert "`network.yml`, `smoke.2.et`" in found.title
+
+
+def test_packed_traces_are_named_before_anything_runs(folder: TraceFolder, tmp_path: Path):
+    folder.trace(2).write_bytes(gzip.compress(folder.trace(2).read_bytes()))
+
+    found = failed(run(folder, fake(tmp_path, "finish(0, 1, 2, 3)\nleave()")))
+
+    assert found.code == UNUSABLE
+    assert "smoke.2.et` is packed by gzip" in found.title
+    assert "--backend fast" in found.help
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write to anything")

@@ -21,9 +21,10 @@ from moec.backends.fast.replay.calls import numbered_apart
 from moec.backends.fast.replay.custom_sets import places
 from moec.backends.fast.replay.hash_table import HashTable
 from moec.backends.fast.replay.occupancy import Occupancy, Unsure
-from moec.backends.fast.replay.program import frame_of, native_tag, program_of, timed
+from moec.backends.fast.replay.program import frame_of, program_of, timed
 from moec.backends.fast.replay.run import time_traces
 from moec.backends.fast.replay.sheet import sheets
+from moec.backends.fast.replay.spoken import native_tag
 from moec.backends.fast.replay.system import system_of
 from moec.compiler.chakra.batch import apart, batch
 from moec.compiler.chakra.read import content

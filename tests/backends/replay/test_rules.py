@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from support.bus_cases import BUS_CASES
+from support.odd_cases import ODD_CASES
 from support.real_runs import Outcome, run_ours, run_real
-from support.replay_cases import CASES
+from support.replay_cases import CASES as PLAIN_CASES
 
 FIGURES = Path(__file__).parent / "rules.csv"
+CASES = PLAIN_CASES | BUS_CASES | ODD_CASES
 
 
 def recorded():

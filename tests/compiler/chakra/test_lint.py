@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from moec.compiler.chakra.lint.network_file import read
 from moec.compiler.chakra.lint.settings import Settings, Unreadable, beside, subject
 from moec.compiler.chakra.lint.table import RULES, lint
-from moec.compiler.chakra.lint.yaml_subset import parse
 from support.broken_traces import BINARY, BROKEN, TWO_DIMS, TWO_RINGS, chain
 from support.traces import As, coll, comp, encoded, memory, recv, send, write_set
 
@@ -218,7 +218,7 @@ def test_the_mark_that_editors_put_before_a_text_is_read_over(tmp_path):
 def test_the_yaml_of_the_simulator_is_read():
     text = "# a network\ntopology: [ Ring, 'Switch' ]  # two\nnpus_count:\n  - 2\n  - 4\nlatency: [1.5,\n  2e3]\n7: /a/b#c\n"
 
-    assert parse(text) == {
+    assert read(text) == {
         "topology": ["Ring", "Switch"],
         "npus_count": [2, 4],
         "latency": [1.5, 2000.0],
@@ -238,15 +238,15 @@ def test_the_yaml_of_the_simulator_is_read():
     ],
 )
 def test_a_network_is_the_same_however_it_is_laid_out(text):
-    read = parse(text)
+    found = read(text)
 
     expected = {"topology": ["Ring"], "npus_count": [4], "bandwidth": [50.0], "latency": [500]}
-    assert {key: read[key] for key in expected} == expected
+    assert {key: found[key] for key in expected} == expected
 
 
 @pytest.mark.parametrize("number", ["1_000", "inf", "nan", "infinity"])
 def test_only_python_takes_these_for_numbers(number):
-    assert parse(f"bandwidth: [ {number} ]\n") == {"bandwidth": [number]}
+    assert read(f"bandwidth: [ {number} ]\n") == {"bandwidth": [number]}
 
 
 def test_ranks_alike_are_played_as_one_and_as_fast(tmp_path):
@@ -270,8 +270,54 @@ def test_the_files_beside_the_traces_are_used_unless_others_are_given(tmp_path):
 
 
 def test_a_slip_in_the_network_does_not_take_all_memory(tmp_path):
-    prefix = write_set(tmp_path, [[comp(1)]] * 2, network={"npus_count": [10**12]})
+    prefix = write_set(tmp_path, [[comp(1)]] * 2, network={"npus_count": [10**9]})
 
     (finding,) = findings(prefix)
 
-    assert finding.sentence == "no file for 999999999998 of 1000000000000 ranks"
+    assert finding.sentence == "no file for 999999998 of 1000000000 ranks"
+
+
+@pytest.mark.parametrize(
+    ("value", "on"), [(0, False), (0.0, False), (1, True), (False, True), (True, True), ("0", True)]
+)
+def test_the_roofline_is_off_by_the_number_0_only(value, on, tmp_path):
+    prefix = write_set(tmp_path, [chain()] * 4, system={"roofline-enabled": value})
+
+    assert subject(prefix, beside(prefix, Settings())).roofline is on
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("endpoint-delay", "10", '`endpoint-delay` is "10", not a number'),
+        ("endpoint-delay", -5, "`endpoint-delay` is -5, below 0"),
+        ("model-shared-bus", None, None),
+        ("peak-perf", True, "`peak-perf` is true, not a number"),
+        ("per-node-custom-implementation", [], "`per-node-custom-implementation` is [], not a text"),
+    ],
+)
+def test_settings_of_another_type(key, value, says, tmp_path):
+    prefix = write_set(tmp_path, [chain()] * 4, system={key: value})
+
+    assert [f.sentence for f in findings(prefix) if f.rule.name == "bad-setting"] == ([says] if says else [])
+
+
+@pytest.mark.parametrize(
+    ("memory_file", "says"),
+    [
+        ({**NODE_MEMORY, "num-nodes": 1, "num-npus-per-node": 2}, "rank 3, with nodes for 2 ranks"),
+        ({**NPU_MEMORY, "remote-mem-bw": "50"}, '`remote-mem-bw` is "50", not a number'),
+        ({**NPU_MEMORY, "remote-mem-latency": True}, "`remote-mem-latency` is true, not a number"),
+    ],
+)
+def test_a_memory_that_does_not_fit(memory_file, says, tmp_path):
+    prefix = write_set(tmp_path, [[memory(1)]] * 4, memory=memory_file)
+
+    assert any(says in f.sentence for f in findings(prefix) if f.rule.name == "bad-memory")
+
+
+def test_a_network_file_of_keys_alone_is_a_finding(tmp_path):
+    prefix = write_set(tmp_path, [chain()] * 4)
+    (tmp_path / "network.yml").write_text("topology:\nnpus_count:\nbandwidth: [.nan]\nlatency:\n")
+
+    assert "bandwidth is .nan" in {f.sentence for f in findings(prefix)}

@@ -15,7 +15,7 @@ from moec.compiled import State, state
 from moec.dsl.diagnostics import Diagnostic
 from moec.version import VERSION
 
-DEPENDENCIES = ("lark", "numpy", "rich", "typer", "jinja2", "protobuf")
+DEPENDENCIES = ("lark", "numpy", "rich", "typer", "jinja2", "protobuf", "PyYAML")
 CHAKRA_TOOLS = ("chakra_jsonizer", "chakra_visualizer", "chakra_timeline_visualizer")
 """MLCommons Chakra's own readers of traces."""
 ABILITIES = {

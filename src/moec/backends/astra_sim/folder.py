@@ -8,7 +8,12 @@ from pathlib import Path
 
 from moec.backends.astra_sim.configs import CUSTOM_MAP, GROUPS, MEMORY, NETWORK, SYSTEM
 from moec.backends.astra_sim.failure import unusable
+from moec.compiler.chakra.read import GZIP
 from moec.dsl.diagnostics import Diagnostic
+
+_UNPACK = (
+    "unpack the traces (`gunzip -c` each into a new file), or time them with `--backend fast`, which reads them packed"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class TraceFolder:
             return sum(1 for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
     def check(self) -> list[Diagnostic]:
-        """What is missing, or not writable: the simulator opens traces for appending, though it never writes."""
+        """What is missing, packed, or not writable: the simulator opens traces for appending, though it never writes."""
         missing = [name for name in (SYSTEM, NETWORK, MEMORY) if not (self.path / name).is_file()]
         for rank in range(self.ranks):
             trace = self.trace(rank)
@@ -54,8 +59,15 @@ class TraceFolder:
                 return [
                     unusable(f"`{trace}` is not writable", "the simulator opens traces for appending: `chmod u+w` them")
                 ]
+            elif not missing and _packed(trace):
+                return [unusable(f"`{trace}` is packed by gzip, which the simulator does not unpack", _UNPACK)]
         if missing:
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
             names = ", ".join(f"`{name}`" for name in missing[:3])
             return [unusable(f"`{self.path}` has no {names}{more}", "`moec compile` writes whole folders")]
         return []
+
+
+def _packed(trace: Path) -> bool:
+    with trace.open("rb") as start:
+        return start.read(len(GZIP)) == GZIP

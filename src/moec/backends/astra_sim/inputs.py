@@ -13,7 +13,7 @@ from moec.backends.astra_sim.configs import CUSTOM_MAP, GROUPS, configs
 from moec.backends.astra_sim.folder import TraceFolder
 from moec.backends.astra_sim.settings import AstraSettings, Congestion, settings_of
 from moec.backends.astra_sim.verdict import Names
-from moec.compiler.chakra.exchange import custom_files, has_sets
+from moec.compiler.chakra.exchange import custom_files, has_collectives, has_sets
 from moec.compiler.chakra.node import GLOBAL_METADATA, NodeType, computes, node
 from moec.compiler.chakra.numbering import number
 from moec.compiler.chakra.wire import render
@@ -72,11 +72,15 @@ def inputs_of(
 
 
 def settings_for(
-    graph: Graph, experiment: Experiment, options: AstraSystem, congestion: Congestion
+    graph: Graph, experiment: Experiment, options: AstraSystem, congestion: Congestion, *, warns: bool = True
 ) -> tuple[AstraSettings, list[Diagnostic]]:
-    """The settings alone: custom sets want collectives in one piece, so they depend on the exchanges of `graph`."""
+    """The settings alone: custom sets want collectives in one piece, so they depend on the exchanges of `graph`.
+
+    `warns`: whether warnings matter, for which every exchange has to be looked at.
+    """
     sets, sizes = has_sets(graph, options.encoding), _group_sizes(graph)
-    return settings_of(experiment, options, congestion, graph.world, custom=sets, group_sizes=sizes)
+    native = not (warns and sets) or has_collectives(graph, options.encoding)
+    return settings_of(experiment, options, congestion, graph.world, custom=sets, native=native, group_sizes=sizes)
 
 
 def _group_sizes(graph: Graph) -> set[int]:

@@ -53,14 +53,15 @@ def settings_of(
     world: int,
     *,
     custom: bool,
+    native: bool = True,
     group_sizes: Iterable[int] = (),
 ) -> tuple[AstraSettings, list[Diagnostic]]:
     """The settings for `world` ranks of `experiment`'s cluster, and what they cannot express (warnings and errors).
 
-    `custom`: the traces hold per-op sets of sends; `group_sizes`: members of the communicators that collectives run in.
+    `custom`: the traces hold per-op sets of sends; `native`: collectives by the simulator's own algorithms; `group_sizes`: members of the communicators that collectives run in.
     """
     wired, found = wire(experiment, options, congestion, world)
-    splits, active, about_splits = _pieces(experiment, options, congestion, wired, custom=custom)
+    splits, active, about_splits = _pieces(experiment, options, congestion, wired, custom=custom, native=native)
     host = experiment.cluster.node.device.host
     settings = AstraSettings(
         congestion=congestion,
@@ -100,7 +101,7 @@ def _by_dimension(algorithm: Algorithm, wired: Wired) -> tuple[str, ...]:
 
 
 def _pieces(
-    experiment: Experiment, options: AstraSystem, congestion: Congestion, wired: Wired, *, custom: bool
+    experiment: Experiment, options: AstraSystem, congestion: Congestion, wired: Wired, *, custom: bool, native: bool
 ) -> tuple[int, int, list[Diagnostic]]:
     """Splits, active chunks, and what is wrong with those asked for.
 
@@ -113,7 +114,7 @@ def _pieces(
         title = f"all-to-alls encoded as custom sets never end with `splits = {splits}`"
         asked = experiment.spans.get("backend.splits")
         found.append(Diagnostic("M421", title, asked, help="`splits = 1`, or `encoding = sendrecv`"))
-    elif custom and chunky:
+    elif custom and chunky and native:
         title = "collectives run in one piece beside custom all-to-alls, so a switch doubles the time of each message"
         fix = "`encoding = sendrecv` or `padded` allows pieces; `direct` algorithms suffer less than `ring`"
         found.append(Diagnostic("M422", title, experiment.spans.get("backend.encoding"), help=fix, severity="warning"))

@@ -48,7 +48,7 @@ class AstraEstimator:
 
     def run(self, graph: Graph, *, detail: bool = True) -> Timing:
         """The timing of one graph; SimulatorError where the simulator would not end it, or end it wrongly."""
-        settings, found = settings_for(graph, self.experiment, self.options, self.congestion)
+        settings, found = settings_for(graph, self.experiment, self.options, self.congestion, warns=False)
         if has_errors(found):
             raise SimulatorError(found)
         network = of_settings(settings)

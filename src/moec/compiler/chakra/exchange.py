@@ -58,6 +58,15 @@ def has_sets(graph: Graph, encoding: Encoding) -> bool:
     return any(spelled_as_sets(whole_matrix(work), encoding) for work in works if isinstance(work, AllToAll))
 
 
+def has_collectives(graph: Graph, encoding: Encoding) -> bool:
+    """Whether any op of the graph runs by the simulator's own algorithms."""
+    works = [op.work for block in graph.blocks for op in block.ops]
+    alone = (work for work in works if isinstance(work, AllToAll) and encoding != "sendrecv")
+    return any(isinstance(work, Collective) for work in works) or any(
+        not spelled_as_sets(whole_matrix(work), encoding) for work in alone
+    )
+
+
 def collective_size(work: Collective, size: int, splits: int) -> Ints:
     """The trace's `comm_size` `[repeat, subsets]` of a collective of `size` ranks: an all-gather's is one rank's part.
 

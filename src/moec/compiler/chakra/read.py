@@ -16,7 +16,10 @@ from moec.compiler.chakra.trace import Trace
 from moec.compiler.chakra.wire import LENGTH
 
 Fault = Literal["empty", "gzip", "bad-gzip", "truncated", "no-metadata", "bad-bytes", "old-schema"]
-_GZIP = b"\x1f\x8b"
+LOSSY: frozenset[Fault] = frozenset({"empty", "bad-gzip", "truncated", "bad-bytes"})
+"""Of a file with one of these not all nodes could be read, or there are none."""
+GZIP = b"\x1f\x8b"
+"""How a file begins that is packed by gzip."""
 _MOST_LENGTH_BYTES = 5
 """A record's length is a 32-bit varint (chakra, feeder_v3/protobuf_util.h)."""
 
@@ -41,7 +44,7 @@ def content(raw: bytes) -> Content:
     """The nodes in the bytes of a file. Never raises for what the bytes are: see `Content.troubles`."""
     troubles: list[Trouble] = []
     data = raw
-    if raw.startswith(_GZIP):
+    if raw.startswith(GZIP):
         data = _unpacked(raw, troubles)
     elif not raw:
         troubles.append(Trouble("empty", "the file is empty"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +29,7 @@ COLLECTIVES = (
 )
 """Values of `comm_type` (CollectiveCommType upstream, schema 0.0.4)."""
 
+_LEADING = re.compile(r"[ \t\n\v\f\r]*([-+]?[0-9]+)")
 ABSENT, NO_VALUE = 0, 255
 """`Attribute.form` of a node that has no such attribute, and of one whose attribute has no value."""
 
@@ -51,7 +53,9 @@ FORMS = {
 } | dict.fromkeys(range(4, 33, 2), "list")
 """What an attribute's value is, by its field number in `AttributeProto`."""
 
-BOOL_LIST, STRING = 28, 29
+BOOL_LIST, STRING, BYTES = 28, 29, 31
+TEXTS = frozenset({STRING, BYTES})
+"""Forms that the feeder takes for text."""
 INTEGERS = frozenset({7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27})
 """Forms that the simulator's feeder turns into any integer."""
 _INTEGER: NDArray[np.bool_] = np.isin(np.arange(256), list(INTEGERS))
@@ -159,7 +163,7 @@ class Trace:
         texts = [""] * len(self)
         known: dict[bytes, str] = {}
         raw = self.data.tobytes()
-        for i in np.flatnonzero(found.form == STRING).tolist():
+        for i in np.flatnonzero(np.isin(found.form, list(TEXTS))).tolist():
             name = raw[found.start[i] : found.end[i]]
             if name not in known:
                 known[name] = _group(name.decode("utf-8", errors="replace"))
@@ -168,7 +172,8 @@ class Trace:
 
 
 def _group(name: str) -> str:
-    """Leading zeros do not count (`stoi`), and "0" alone means all ranks (Workload.cc upstream)."""
+    """What `stoi` makes of a name, as a number; "0" alone means all ranks (Workload.cc upstream). Else the name itself."""
     if name == "0":
         return ""
-    return name.lstrip("0") or name if name.isascii() and name.isdigit() else name
+    number = _LEADING.match(name)
+    return str(int(number[1])) if number else name

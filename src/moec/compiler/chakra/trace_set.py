@@ -49,6 +49,17 @@ def find(prefix: str) -> dict[int, Path]:
     return {int(match[1]): Path(entry.path) for match, entry in named if match is not None}
 
 
+def nearby(prefix: str) -> list[str]:
+    """Prefixes that may be meant by one that has no trace: of a file, or of the sets in a folder or in those within."""
+    shorter = re.sub(r"(\.\d+)?(\.et)?\.?\Z", "", prefix)
+    found = [shorter] if shorter != prefix and Path(shorter).name and find(shorter) else []
+    at = Path(prefix)
+    if at.is_dir():
+        firsts = sorted(at.glob("*.0.et")) or sorted(at.glob("*/*.0.et"))
+        found += [str(first).removesuffix(".0.et") for first in firsts]
+    return found
+
+
 def read_set(prefix: str, *, world: int | None = None) -> TraceSet:
     """The trace set of a prefix. `world`: leave files of ranks from there on aside, as the simulator does."""
     import hashlib  # brings OpenSSL, 4 MiB that a replay, which only looks for files here, can do without

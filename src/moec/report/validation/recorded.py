@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moec.dsl.diagnostics import Diagnostic, Span, has_errors
+from moec.dsl.diagnostics import Diagnostic, has_errors
 from moec.report.validation.lines import COLUMNS, QUEUED, SCHEDULED, Rows, read_lines
+from moec.report.validation.meta import read_meta
 from moec.report.validation.series import Series, read_series
 
 Floats = NDArray[np.float64]
@@ -119,15 +119,7 @@ def _meta(folder: Path, texts: Texts) -> tuple[Mapping[str, Any], list[Diagnosti
         return {}, []
     if found := _read(path, texts):
         return {}, found
-    name = str(path)
-    try:
-        meta = json.loads(texts[name])
-    except json.JSONDecodeError as error:
-        span = Span(name, error.lineno, error.colno, error.lineno, error.colno + 1)
-        return {}, [Diagnostic("M542", f"`{name}` is not JSON", span, error.msg.lower())]
-    if not isinstance(meta, dict):
-        return {}, [Diagnostic("M542", f"`{name}` holds no JSON object")]
-    return meta, []
+    return read_meta(str(path), texts[str(path)])
 
 
 def _series(folder: Path, texts: Texts) -> tuple[Series | None, list[Diagnostic]]:

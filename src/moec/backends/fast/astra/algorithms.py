@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from moec.backends.fast.astra.halving import Halving
-from moec.backends.fast.astra.rank import Algorithm, Stream
+from moec.backends.fast.astra.stream import Algorithm, Stream
 from moec.backends.fast.astra.tree import Tree
 from moec.backends.fast.astra.walk import Walk
 

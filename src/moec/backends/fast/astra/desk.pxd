@@ -4,7 +4,6 @@ from moec.backends.fast.astra.event cimport Event
 
 cdef class Desk
 
-@cython.freelist(64)
 cdef class Due(Event):
     cdef Desk desk
     cdef list events

@@ -6,7 +6,7 @@ from collections import deque
 from math import log2
 
 from moec.backends.fast.astra.plan import Phase
-from moec.backends.fast.astra.rank import Algorithm, Stream
+from moec.backends.fast.astra.stream import Algorithm, Stream
 
 
 class Halving(Algorithm):
@@ -57,13 +57,14 @@ class Halving(Algorithm):
             self.fast, self.slow = 1, self.slows
             self.turned = not self.turned
         self.packets.append((self.target, self.source, self.message))
-        reduces = False
+        reduces = inward = back = False
         if self.fast > 0:
             self.fast -= 1
         else:
+            inward, back = True, self.slow > 1
             self.slow -= 1
             reduces = self.reduces == 1 or (self.reduces == 2 and self.turned)
-        self.stream.hand_over(self.message, reduces)
+        self.stream.hand_over(self.message, reduces, inward, back)
         self._scale()
         if self.turns_back and self.distance == self.members:
             self.factor = 0.5

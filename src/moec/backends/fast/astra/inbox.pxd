@@ -17,7 +17,6 @@ cdef class Inbox:
     @cython.locals(balance=Py_ssize_t)
     cdef bint get(self, Py_ssize_t src)
 
-@cython.freelist(64)
 cdef class Slip(Message):
     cdef Inbox inbox
     cdef Py_ssize_t src

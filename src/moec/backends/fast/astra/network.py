@@ -35,11 +35,26 @@ class Dim:
 
 
 @dataclass(frozen=True, slots=True)
+class BusCosts:
+    """`model-shared-bus`: `latency`, `overhead` and `gap` in whole ns, `per_byte` in ns, `reduction` in ns per 100 bytes.
+
+    The system file's `L`, `o`, `g`, `G` and `local-reduction-delay`.
+    """
+
+    latency: int = 0
+    overhead: int = 0
+    gap: int = 0
+    per_byte: float = 0.0
+    reduction: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class AstraNetwork:
     """`splits`: `preferred-dataset-splits`; `active`: `active-chunks-per-dimension`; `endpoint_ns`: `endpoint-delay`;
     `local_mem_bw` in 1e9 bytes/s (0: absent, reductions are free); `queues`: `--num-queues-per-dim`. Algorithms by
     dimension: `ring`, `direct[W]`, `halvingDoubling`, `doubleBinaryTree`, `oneRing`, `oneDirect[W]`,
-    `oneHalvingDoubling`; dimensions beyond the list are skipped. Rank = a0 + n0·a1 + …
+    `oneHalvingDoubling`; dimensions beyond the list are skipped. `bus`: that ranks pass messages over a shared bus instead
+    of after `endpoint_ns`. Rank = a0 + n0·a1 + …
     """
 
     congestion: Congestion
@@ -54,6 +69,7 @@ class AstraNetwork:
     all_to_all: tuple[str, ...] = ("direct",)
     optimization: Optimization = "localBWAware"
     queues: int = 1
+    bus: BusCosts | None = None
 
     @property
     def ranks(self) -> int:
@@ -62,7 +78,7 @@ class AstraNetwork:
     @property
     def concurrent(self) -> int:
         """Streams of one queue that run at once."""
-        return -(-self.active // self.queues)
+        return -(-self.active // self.queues) if self.queues > 0 else 0
 
     def algorithms(self, kind: Kind) -> tuple[str, ...]:
         """By dimension."""

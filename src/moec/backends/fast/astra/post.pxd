@@ -22,7 +22,6 @@ cdef class Channel:
     cdef Event come(self, long long number)
     cdef bint idle(self) noexcept
 
-@cython.freelist(64)
 cdef class Letter(Message):
     cdef Channel channel
     cdef long long number

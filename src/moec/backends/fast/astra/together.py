@@ -25,6 +25,8 @@ def together_ns(plan: Plan, network: AstraNetwork) -> int | Refusal | None:
 
 def closed_ns(plan: Plan, network: AstraNetwork) -> int | None:
     """Phases of known length that share nothing but their queues' turns; None where they share links."""
+    if network.bus is not None:
+        return None
     if network.congestion == "aware" and plan.pieces > 1 and (network.concurrent > 1 or network.queues > 1):
         return None
     if plan.pieces * len(plan.phases) > 1 and any(p.algorithm == "doubleBinaryTree" for p in plan.phases):

@@ -1,5 +1,5 @@
 cimport cython
-from moec.backends.fast.astra.rank cimport Algorithm, Stream
+from moec.backends.fast.astra.stream cimport Algorithm, Stream
 
 cdef class Tree(Algorithm):
     cdef Stream stream

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from moec.backends.fast.astra.plan import Phase
-from moec.backends.fast.astra.rank import Algorithm, Stream
+from moec.backends.fast.astra.stream import Algorithm, Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,11 @@ class Tree(Algorithm):
     def received(self) -> None:
         if self._role == "leaf":
             self._state = "end"
-            self._stream.hand_over(self._size, False)
+            self._stream.hand_over(self._size, False, True)
             return
+        first = self._state == "two"
         self._state = {"two": "one", "one": "up" if self._role == "inner" else "down", "wait": "down"}[self._state]
-        self._stream.hand_over(self._size, True)
+        self._stream.hand_over(self._size, True, True, not first)
 
     def proceed(self) -> None:
         if self._role == "inner" and self._stray < 1:  # the first child's reduction, which nothing waits for

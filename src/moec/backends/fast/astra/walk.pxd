@@ -1,5 +1,5 @@
 cimport cython
-from moec.backends.fast.astra.rank cimport Algorithm, Stream
+from moec.backends.fast.astra.stream cimport Algorithm, Stream
 from moec.backends.fast.astra.wires cimport Message, Train
 
 cdef class Walk
@@ -24,7 +24,7 @@ cdef class Walk(Algorithm):
     cpdef received(self)
     @cython.locals(_=Py_ssize_t)
     cpdef proceed(self)
-    @cython.locals(reduces=bint)
+    @cython.locals(reduces=bint, inward=bint, back=bint)
     cdef _insert(self)
     @cython.locals(to='long long', from_='long long')
     cdef _send(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from moec.backends.fast.astra.plan import Phase
-from moec.backends.fast.astra.rank import Algorithm, Stream
+from moec.backends.fast.astra.stream import Algorithm, Stream
 from moec.backends.fast.astra.wires import Message, Train
 
 
@@ -84,13 +84,14 @@ class Walk(Algorithm):
             self.fast, self.slow = self.parallel, self.slows
             self.turned = not self.turned
         self.booked += 1
-        reduces = False
+        reduces = inward = back = False
         if self.fast > 0:
             self.fast -= 1
         else:
+            inward, back = True, self.slow > self.parallel
             self.slow -= 1
             reduces = self.reduces == 1 or (self.reduces == 2 and self.turned)
-        self.stream.hand_over(self.message, reduces)
+        self.stream.hand_over(self.message, reduces, inward, back)
 
     def _send(self) -> None:
         if self.booked == 0 or self.left == 0 or self.free == 0:

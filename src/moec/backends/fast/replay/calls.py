@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from moec.backends.fast.astra.network import Kind
+from moec.backends.fast.astra.cast import wrapped
+from moec.backends.fast.astra.network import SPANNED, Kind
 from moec.backends.fast.astra.plan import Plan, plan_of
 from moec.backends.fast.astra.post import TAGS
 from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts, hangs
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 _GROUP_STREAMS = 1_000_000
 """A group counts its streams from its number times this (CommunicatorGroup.cc)."""
-_NONE_ACTIVE = "`active-chunks-per-dimension` lets no chunk of a collective begin"
+_NO_PIECES = "a collective is divided by `preferred-dataset-splits`, which is missing or 0"
+_NEGATIVE_PIECES = "`preferred-dataset-splits` below 0 makes pieces without end"
+_NONE_ACTIVE = "`active-chunks-per-dimension` or the queues per dimension let no chunk of a collective begin"
 
 
 class Calls:
@@ -30,7 +33,7 @@ class Calls:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
-        self._chosen: dict[tuple[int, int, Kind], str] = {}
+        self._chosen: dict[tuple[int, int, Kind], str | None] = {}
         self._everybody = tuple(range(setup.world))
         self._plans: dict[tuple[Kind, int, int, tuple[bool, ...] | None], Plan | Refusal] = {}
         self._turns: dict[tuple[int, str, int], int] = {}
@@ -46,10 +49,12 @@ class Calls:
             raise Stopped(Refusal("exits", 1, f"rank {npu.rank}: `communicator group {action.group} not found`"))
         if any(not 0 <= member < self._setup.world for member in members):
             raise Stopped(aborts(f"group {action.group} names a rank beyond the {self._setup.world} of the network"))
+        if npu.rank not in members:
+            raise Stopped(aborts(f"`Assertion index_in_ring >= 0`: rank {npu.rank} is not in group {action.group}"))
         return members
 
-    def custom(self, npu: Npu, action: Gathers) -> str:
-        """The prefix of the custom set, empty for none. A group keeps what its first collective of a kind was."""
+    def custom(self, npu: Npu, action: Gathers) -> str | None:
+        """The prefix of the custom set, None for none. A group keeps what its first collective of a kind was."""
         if not action.group:
             return self._lookup(npu, action)
         key = (npu.rank, action.group, action.kind)
@@ -57,10 +62,10 @@ class Calls:
             self._chosen[key] = self._lookup(npu, action)
         return self._chosen[key]
 
-    def _lookup(self, npu: Npu, action: Gathers) -> str:
+    def _lookup(self, npu: Npu, action: Gathers) -> str | None:
         setup = self._setup
-        prefix = setup.per_node.get(action.node) or setup.system.custom.get(action.kind, "")
-        if not prefix and not setup.network.algorithms(action.kind):
+        prefix = setup.per_node.get(wrapped(action.node), setup.system.custom.get(action.kind))
+        if prefix is None and not setup.network.algorithms(action.kind):
             raise npu.fault(f"`No collective implementation found`: `{key_of(action.kind)}` is missing")
         return prefix
 
@@ -72,20 +77,23 @@ class Calls:
         plan = self._plans[key]
         if isinstance(plan, Refusal):
             raise Stopped(Refusal(plan.outcome, plan.status, f"rank {npu.rank}: {plan.reason}"))
-        if action.group and npu.rank not in members:
-            raise Stopped(aborts(f"`Assertion index_in_ring >= 0`: rank {npu.rank} is not in group {action.group}"))
         return plan
 
     def _planned(self, action: Gathers, members: tuple[int, ...]) -> Plan | Refusal:
         network, dims = self._setup.network, len(self._setup.network.dimensions)
-        if network.splits <= 0:
-            return Refusal(
-                "crashes", -8, "a collective is divided by `preferred-dataset-splits`, which is missing or 0"
-            )
-        if network.active <= 0:
+        if network.splits == 0:
+            return Refusal("crashes", -8, _NO_PIECES)
+        if network.splits < 0:
+            return Refusal("loops", None, _NEGATIVE_PIECES)
+        if network.active <= 0 or network.queues <= 0:
             return hangs(_NONE_ACTIVE)
         if len(set(members)) < len(members):
             return hangs(f"group {action.group} names a rank twice")
+        if action.involved is None and not action.group and dims > SPANNED:
+            return hangs(
+                f"a collective without a group says of {SPANNED} dimensions whether they take part, of the other "
+                f"{dims - SPANNED} the simulator reads what lies behind in memory, and its ranks do not agree"
+            )
         if action.involved == () and not action.group:
             return Refusal("crashes", -11, "`involved_dim` is an empty list")
         if action.involved is not None and not action.group and len(action.involved) < dims:
@@ -127,9 +135,11 @@ class Calls:
 
     def _splits(self, action: Gathers) -> None:
         network = self._setup.network
-        if network.splits <= 0:
-            raise Stopped(Refusal("crashes", -8, "a collective is divided by `preferred-dataset-splits`, which is 0"))
-        if network.active <= 0:
+        if network.splits == 0:
+            raise Stopped(Refusal("crashes", -8, _NO_PIECES))
+        if network.splits < 0:
+            raise Stopped(Refusal("loops", None, _NEGATIVE_PIECES))
+        if network.active <= 0 or network.queues <= 0:
             raise Stopped(hangs(_NONE_ACTIVE))
         if network.splits > 1 or (action.kind == "all_gather" and not action.size):
             raise Stopped(hangs("a custom set in several pieces never ends: only one of them is started"))

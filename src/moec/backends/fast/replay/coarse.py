@@ -66,7 +66,7 @@ class CoarseMachine:
     def gather(self, npu: Npu, node: int, action: Gathers) -> None:
         members = self._calls.members(npu, action)
         self._inside[npu.rank] = True
-        if self._calls.custom(npu, action):
+        if self._calls.custom(npu, action) is not None:
             raise Unsure
         plan = self._calls.plan(npu, action, members)
         if self._clock.now == 0 and plan.delay_ns == 0:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from moec.backends.fast.astra.cast import wrapped
 from moec.backends.fast.astra.event import Event
-from moec.backends.fast.astra.rank import Algorithm, Stream
-from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts
+from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts, hangs
+from moec.backends.fast.astra.stream import Algorithm, Stream
 from moec.backends.fast.replay.hash_table import HashTable
-from moec.backends.fast.replay.program import native_tag
+from moec.backends.fast.replay.spoken import native_tag
 from moec.compiler.chakra.read import content
 from moec.compiler.chakra.trace import COMP, RECV, SEND, Trace
 
@@ -48,7 +50,9 @@ class Score:
 def score_of(raw: bytes, path: str) -> Score:
     """The nodes in the bytes of a file. Raises Stopped where the simulator cannot read it."""
     read = content(raw)
-    wrong = [trouble for trouble in read.troubles if trouble.fault not in ("gzip", "old-schema")]
+    if any(trouble.fault == "gzip" for trouble in read.troubles):
+        raise Stopped(hangs(f"{path} is packed by gzip: the simulator takes its bytes for records of nonsense"))
+    wrong = [trouble for trouble in read.troubles if trouble.fault != "old-schema"]
     if wrong or not len(read.trace):
         raise _unread(path, wrong[0].sentence if wrong else "there is no node")
     return scored(read.trace, path)
@@ -78,14 +82,22 @@ def steps_of(trace: Trace) -> dict[int, Step]:
     sends = trace.kind == SEND
     there = trace.attribute("comm_size").integer & trace.attribute("comm_tag").integer
     there &= np.where(sends, trace.attribute("comm_dst").integer, trace.attribute("comm_src").integer)
+    there &= ~(sends & odd_sender(trace))
     peer = np.where(sends, trace.integers("comm_dst"), trace.integers("comm_src"))
     size = np.where(trace.kind == COMP, np.maximum(trace.duration_ns, 1), trace.integers("comm_size"))
     size = np.where(there | (trace.kind == COMP), size, -1)
     columns = (trace.id, trace.kind, trace.integers("comm_tag"), peer, size)
     return {
-        node: Step(kind, native_tag(tag), to, amount)
+        node: Step(kind, native_tag(tag), wrapped(to), amount)
         for node, kind, tag, to, amount in zip(*(column.tolist() for column in columns), strict=True)
     }
+
+
+def odd_sender(trace: Trace) -> NDArray[np.bool_]:
+    """Where `comm_src` is there and no number: as a send's own rank nothing looks at it but the feeder, which throws."""
+    own = trace.attribute("comm_src")
+    mask: NDArray[np.bool_] = own.present & ~own.integer
+    return mask
 
 
 def _tables(trace: Trace) -> tuple[dict[int, list[int]], list[int]]:
@@ -156,6 +168,8 @@ class Custom(Algorithm):
         if step.kind == COMP:
             stream.desk.after(step.size, self._lasted, node)
         elif step.kind in (SEND, RECV):
+            if step.kind == RECV and step.peer >= len(self._real) and step.tag >= 0:
+                return  # nobody sends it
             if not 0 <= step.peer < len(self._real) or step.tag < 0:
                 raise Stopped(aborts(f"node {node} of a custom set names member {step.peer} of {len(self._real)}"))
             peer = self._real[step.peer]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from moec.backends.fast.astra.post import TAGS
 from moec.backends.fast.astra.refusal import Refusal, Stopped
-from moec.backends.fast.replay.custom import Score, score_of
+from moec.backends.fast.replay.custom import Score, odd_sender, score_of
 from moec.backends.fast.replay.hash_table import HashTable
 from moec.compiler.chakra.batch import Batch, batch
 from moec.compiler.chakra.trace import RECV, SEND
@@ -107,6 +107,7 @@ def exchanges(read: Batch, sets: int, size: int) -> list[Exchange | None]:
     sends, receives = trace.kind == SEND, trace.kind == RECV
     said = np.where(sends, trace.attribute("comm_dst").integer, trace.attribute("comm_src").integer)
     said &= trace.attribute("comm_size").integer & trace.attribute("comm_tag").integer & (sends | receives)
+    said &= ~(sends & odd_sender(trace))
     peer = np.where(sends, trace.integers("comm_dst"), trace.integers("comm_src"))
     amount, tag = trace.integers("comm_size"), trace.integers("comm_tag")
     start = np.searchsorted(read.file, np.arange(sets * size + 1))

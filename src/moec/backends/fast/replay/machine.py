@@ -54,7 +54,7 @@ class EventMachine:
     def gather(self, npu: Npu, node: int, action: Gathers) -> None:
         calls, rank = self._calls, self._ranks[npu.rank]
         prefix, members = calls.custom(npu, action), calls.members(npu, action)
-        if prefix:
+        if prefix is not None:
             exchange = calls.exchange(prefix, action, members)
             position = calls.position(npu, members)
             if exchange is not None and position >= 0:
@@ -73,13 +73,17 @@ class EventMachine:
             rank.issue(plan, first, partial(npu.ended, node), family=action.kind)
 
     def send(self, npu: Npu, node: int, action: Sends) -> None:
-        self._reaches(npu, action.peer)
-        self._ranks[npu.rank].post.send(action.tag, npu.rank, action.peer, action.size, Deferred(npu.delivered, node))
+        if self._reaches(npu, action.peer, not self._setup.rendezvous):
+            done = Deferred(npu.delivered, node)
+            self._ranks[npu.rank].post.send(action.tag, npu.rank, action.peer, action.size, done)
 
     def receive(self, npu: Npu, node: int, action: Receives) -> None:
-        done = Deferred(npu.delivered, node)
-        self._ranks[npu.rank].post.receive(action.tag, action.peer, npu.rank, action.size, done)
+        if self._reaches(npu, action.peer, self._setup.rendezvous):
+            done = Deferred(npu.delivered, node)
+            self._ranks[npu.rank].post.receive(action.tag, action.peer, npu.rank, action.size, done)
 
-    def _reaches(self, npu: Npu, peer: int) -> None:
-        if not 0 <= peer < self._setup.world:
+    def _reaches(self, npu: Npu, peer: int, sends: bool) -> bool:
+        """Whether there is such a rank. Raises Stopped where a message `sends` itself off to one that is not."""
+        if peer < 0 or (sends and peer >= self._setup.world):
             raise Stopped(aborts(f"rank {npu.rank} sends to rank {peer} of {self._setup.world}"))
+        return peer < self._setup.world

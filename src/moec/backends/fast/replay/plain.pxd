@@ -1,7 +1,7 @@
 cimport cython
 from moec.backends.fast.astra.event cimport Event
 from moec.backends.fast.astra.post cimport Post
-from moec.backends.fast.astra.rank cimport Algorithm, Stream
+from moec.backends.fast.astra.stream cimport Algorithm, Stream
 
 cdef class Plain
 

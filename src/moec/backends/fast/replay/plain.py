@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from moec.backends.fast.astra.event import Event
-from moec.backends.fast.astra.rank import Algorithm, Stream
+from moec.backends.fast.astra.stream import Algorithm, Stream
 
 
 class Over(Event):

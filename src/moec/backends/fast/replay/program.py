@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moec.backends.fast.astra.network import Kind
-from moec.backends.fast.astra.post import TAGS
-from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts, hangs
+from moec.backends.fast.astra.refusal import Stopped, aborts, hangs
 from moec.backends.fast.replay.action import (
     COMM,
     CPU,
@@ -19,31 +16,24 @@ from moec.backends.fast.replay.action import (
     GPU,
     Action,
     Ends,
-    Gathers,
     Lasts,
-    Receives,
-    Sends,
     Skips,
-    Stores,
     Throws,
 )
+from moec.backends.fast.replay.spoken import spoken
 from moec.backends.fast.replay.system import System
 from moec.compiler.chakra.trace import (
-    BOOL_LIST,
     COLL,
     COMP,
     INVALID,
-    MEM_LOAD,
-    MEM_STORE,
     METADATA,
     RECV,
     SEND,
-    STRING,
     Trace,
 )
 
-_KINDS: Mapping[int, Kind] = {0: "all_reduce", 2: "all_gather", 6: "all_to_all", 7: "reduce_scatter"}
-_BROADCAST = 5
+_ENDLESS = 2**62
+"""Nanoseconds that do not fit into 63 bits: longer than the simulator can count."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +65,8 @@ def program_of(trace: Trace, system: System) -> Program:
     first = np.searchsorted(edges[0], np.arange(len(row) + 1)).tolist()
     child = edges[1].tolist()
     kind = trace.kind[row]
-    slot = np.select([trace.on_cpu[row], kind == COMP, kind == RECV], [CPU, GPU, FREE], COMM)
+    unplaced = _unplaced(trace, row)
+    slot = np.select([unplaced, trace.on_cpu[row], kind == COMP, kind == RECV], [FREE, CPU, GPU, FREE], COMM)
     odd = ~np.isin(kind, (COLL, SEND, RECV)) & ~((kind == COMP) & ~trace.on_cpu[row])
     told = trace.attribute("inputs").present[row] & trace.attribute("outputs").present[row]
     untold = np.flatnonzero(~told).tolist() if system.tracks_memory else []
@@ -133,15 +124,23 @@ def _actions(trace: Trace, row: NDArray[np.int64], system: System) -> list[Actio
     for i in np.flatnonzero(strange).tolist():
         actions[i] = Ends(aborts(f"`Invalid node_type, node.id={int(trace.id[row[i]])}, node.type={int(kind[i])}`"))
     if not system.replay_only:
-        for i in np.flatnonzero((kind != COMP) & ~strange).tolist():
-            actions[i] = _other(trace, int(row[i]), actions[i])
+        for i in np.flatnonzero((kind != COMP) & ~strange & ~_unplaced(trace, row)).tolist():
+            actions[i] = spoken(trace, int(row[i]), actions[i])
     return actions
+
+
+def _unplaced(trace: Trace, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Nodes of which nobody can tell whether they run on the CPU, at which the simulator throws as it looks at them."""
+    found = trace.attribute("is_cpu_op")
+    mask: NDArray[np.bool_] = (found.present & ~found.integer)[rows]
+    return mask
 
 
 def timed(trace: Trace, rows: NDArray[np.int64], system: System) -> list[Action]:
     """Nodes as recorded; kernels under the roofline where that is on."""
     on_cpu = trace.on_cpu[rows]
-    recorded = np.maximum(trace.duration_ns[rows], 1)
+    duration = trace.duration_ns[rows]
+    recorded = np.where(duration < 0, _ENDLESS, np.maximum(duration, 1))
     actions: list[Action] = [
         Lasts(ns, kernel) for ns, kernel in zip(recorded.tolist(), (~on_cpu).tolist(), strict=True)
     ]
@@ -149,6 +148,8 @@ def timed(trace: Trace, rows: NDArray[np.int64], system: System) -> list[Action]
         computed = np.flatnonzero((trace.kind[rows] == COMP) & ~on_cpu)
         for i, action in zip(computed.tolist(), _kernels(trace, rows[computed], system), strict=True):
             actions[i] = action
+    for i in np.flatnonzero(_unplaced(trace, rows)).tolist():
+        actions[i] = Throws("`is_cpu_op` is neither a flag nor a number")
     return actions
 
 
@@ -161,7 +162,7 @@ def _kernels(trace: Trace, rows: NDArray[np.int64], system: System) -> list[Acti
         rate = np.minimum(system.local_rate * (operations / size), system.peak)
         times = operations / rate * 1e9
     times[times >= 2**64] = 0  # what the simulator's conversion to a whole number makes of them
-    sound = there & (size > 0) & (times < 2**63)
+    sound = there & (size > 0) & (times > -1) & (times < 2**63)
     whole = np.where(sound, times, 0).astype(np.int64).tolist()
     actions: list[Action] = [Lasts(ns, True) for ns in whole]
     for i in np.flatnonzero(~sound).tolist():
@@ -169,80 +170,10 @@ def _kernels(trace: Trace, rows: NDArray[np.int64], system: System) -> list[Acti
             actions[i] = Throws("a kernel without `num_ops` or `tensor_size`, with `roofline-enabled`")
         elif size[i] == 0:
             actions[i] = Skips()
+        elif times[i] < 0:
+            actions[i] = Ends(hangs("a kernel lasts less than nothing: `peak-perf` or `local-mem-bw` is below 0"))
         else:
             actions[i] = Ends(
                 hangs("a kernel of no operations lasts 2^63 ns, after which times are rounded and events are lost")
             )
     return actions
-
-
-def _other(trace: Trace, i: int, recorded: Action) -> Action:
-    kind = int(trace.kind[i])
-    match kind:
-        case _ if kind == INVALID:
-            return Skips()
-        case _ if kind in (MEM_LOAD, MEM_STORE):
-            if not trace.attribute("tensor_size").integer[i]:
-                return Throws("a memory node without `tensor_size`")
-            return Stores(_unsigned(trace, "tensor_size", i))
-        case _ if trace.on_cpu[i]:
-            return Throws("`Comm node should not be on CPU`")
-        case _ if kind == COLL:
-            return _collective(trace, i, recorded)
-        case _:
-            return _message(trace, i, kind)
-
-
-def _collective(trace: Trace, i: int, recorded: Action) -> Action:
-    dims = trace.attribute("involved_dim")
-    if dims.present[i] and dims.form[i] != BOOL_LIST:
-        return Ends(Refusal("exits", 1, "`Expected bool_list in involved_dim but found another type.`"))
-    group = trace.group[i]
-    name = trace.attribute("pg_name")
-    if (name.present[i] and name.form[i] != STRING) or not (group == "" or group.isdigit()):
-        return Throws(f"`pg_name` {group!r} is no text of digits")
-    number = int(group) if group else 0
-    if group and not number:
-        return Ends(Refusal("exits", 1, "`communicator group 0 not found`"))
-    for needed in ("comm_type", "comm_size"):
-        if not trace.attribute(needed).integer[i]:
-            return Throws(f"a collective without `{needed}`")
-    kind = int(trace.integers("comm_type")[i])
-    if kind == _BROADCAST:
-        return recorded._replace(kernel=False) if isinstance(recorded, Lasts) else recorded
-    if kind not in _KINDS:
-        return Throws("`Unsupported collective comm type`")
-    involved = tuple(flags(trace, i)) if dims.present[i] else None
-    return Gathers(_KINDS[kind], _unsigned(trace, "comm_size", i), number, involved, int(trace.id[i]))
-
-
-def _message(trace: Trace, i: int, kind: int) -> Action:
-    peer, own = ("comm_dst", "comm_src") if kind == SEND else ("comm_src", "comm_dst")
-    for needed in (peer, "comm_size", "comm_tag"):
-        if not trace.attribute(needed).integer[i]:
-            return Throws(f"a {'send' if kind == SEND else 'receive'} without `{needed}`")
-    said = int(trace.attribute(own).value[i]) if trace.attribute(own).present[i] else -1
-    tag = native_tag(int(trace.integers("comm_tag")[i]))
-    if tag < 0:
-        return Ends(aborts("`Assertion tag >= 0`"))
-    make = Sends if kind == SEND else Receives
-    return make(tag, int(trace.integers(peer)[i]), _unsigned(trace, "comm_size", i), said)
-
-
-def native_tag(written: int) -> int:
-    """A tag as the simulator hands it on: 32 bits with a sign, modulo the range of sends; negative ones stay so."""
-    tag = (written + 2**31) % 2**32 - 2**31
-    return tag % TAGS if tag >= 0 else -(-tag % TAGS)
-
-
-def flags(trace: Trace, i: int) -> list[bool]:
-    """The entries of a node's `involved_dim`: packed in one field, or one by one."""
-    found = trace.attribute("involved_dim")
-    payload = trace.data[found.start[i] : found.end[i]].tolist()
-    if payload and payload[0] == 0x0A:
-        return [bool(byte) for byte in payload[2:]]
-    return [bool(byte) for byte in payload[1::2]]
-
-
-def _unsigned(trace: Trace, name: str, i: int) -> int:
-    return int(trace.integers(name)[i]) % 2**64

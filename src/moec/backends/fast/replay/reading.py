@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from io import FileIO
 
@@ -29,10 +30,15 @@ _PORTION = 1 << 22
 def sheets_of(prefix: str, world: int) -> tuple[list[Sheet], list[str]]:
     """The file of every rank, equal ones read once, and what is odd about them. Raises Stopped as the simulator does."""
     places: dict[bytes, list[int]] = {}
+    locked = 0
     for rank in range(world):
-        places.setdefault(_bytes(f"{prefix}.{rank}.et"), []).append(rank)
+        name = f"{prefix}.{rank}.et"
+        places.setdefault(_bytes(name), []).append(rank)
+        locked += not os.access(name, os.W_OK)
     found: list[Sheet | None] = [None] * world
-    notes: list[str] = []
+    notes: list[str] = (
+        [f"{locked} of {world} traces are not writable, which ASTRA-sim needs to open them"] if locked else []
+    )
     texts: dict[bytes, int] = {}
     for raws in _portions(list(places)):
         together = batch(raws) if len(raws) > 1 else None
@@ -52,6 +58,8 @@ def _bytes(name: str) -> bytes:
             return file.readall()
     except FileNotFoundError:
         raise Stopped(Refusal("exits", 1, f"`workload file: {name} does not exist`")) from None
+    except IsADirectoryError:
+        raise Stopped(aborts(f"`Failed to open file {name}`: it is a directory")) from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise Stopped(Refusal("exits", 1, f"the trace {name} cannot be read: {reason}")) from None

@@ -104,7 +104,8 @@ def suits(setup: Setup) -> bool:
     kinds = set().union(*(program.kinds for program in set(setup.programs)))
     network = setup.network
     trees = any("doubleBinaryTree" in network.algorithms(kind) for kind in KINDS)
-    if Gathers not in kinds or network.queues != 1 or setup.rendezvous or trees:
+    plain = network.queues == 1 and network.bus is None and network.endpoint_ns >= 0
+    if Gathers not in kinds or not plain or setup.rendezvous or trees:
         return False
     if Stores in kinds and setup.memory.kind != "PER_NPU_MEMORY_EXPANSION":
         return False

@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from moec.backends.fast.astra.network import AstraNetwork, Congestion, Dim
-from moec.backends.fast.astra.refusal import EXIT_NETWORK, Refusal, Stopped, aborts
+from moec.backends.fast.astra.refusal import Stopped, aborts
+from moec.backends.fast.replay.groups_file import groups_of
+from moec.backends.fast.replay.json_values import text
+from moec.backends.fast.replay.network_file import OutOfScale, dims_of
 from moec.backends.fast.replay.program import Program
 from moec.backends.fast.replay.programs import programs_of
 from moec.backends.fast.replay.reading import sheets_of
 from moec.backends.fast.replay.sheet import Sheet
 from moec.backends.fast.replay.store import Memory, memory_of
-from moec.backends.fast.replay.system import System, network_of, system_of
+from moec.backends.fast.replay.system import KINDS, System, network_of, system_of
 from moec.compiler.chakra.lint import json_strict
-from moec.compiler.chakra.lint.network_file import faults
-from moec.compiler.chakra.lint.yaml_subset import parse
+from moec.compiler.chakra.lint.yaml_cpp import NotYaml, decoded, int_table
+
+_OVERTAKEN = "with `model-shared-bus` and `direct` ASTRA-sim may write to memory that it has given back, and then crash at random"
 
 
 class Unreadable(Exception):
@@ -68,8 +72,8 @@ class Setup:
 
 def setup_of(files: Files, options: Options) -> Setup:
     """Reads all files. Raises Unreadable, and Stopped where the simulator would end while it starts."""
-    raw = _json(files.system)
-    network = network_of(raw, _dims(files.network), options.congestion, options.queues, options.injection_scale)
+    dims, raw = _dims(files.network), _json(files.system)
+    network = network_of(raw, dims, options.congestion, options.queues, options.injection_scale)
     refused = network.refusal()
     if refused is not None:
         raise Stopped(refused)
@@ -78,6 +82,8 @@ def setup_of(files: Files, options: Options) -> Setup:
     sheets, notes = sheets_of(files.prefix, network.ranks)
     if not system.scheduled:
         notes.append("`scheduling-policy` is missing: ASTRA-sim then uses memory that nobody set, and some runs abort")
+    if network.bus is not None and any("irect" in name for kind in KINDS for name in network.algorithms(kind)):
+        notes.append(_OVERTAKEN)
     per_node = _per_node(raw, files.system)
     return Setup(
         tuple(sheets),
@@ -94,46 +100,44 @@ def setup_of(files: Files, options: Options) -> Setup:
 
 
 def _dims(path: Path) -> tuple[Dim, ...]:
-    raw = parse(_text(path))
-    found = list(faults(raw))
-    if found:
-        raise Stopped(Refusal("exits", EXIT_NETWORK, f"the network file: {found[0]}"))
-    columns: tuple[Any, ...] = tuple(raw[key] for key in ("topology", "npus_count", "bandwidth", "latency"))
-    return tuple(Dim(t, n, float(b), float(latency)) for t, n, b, latency in zip(*columns, strict=True))
+    try:
+        return dims_of(decoded(_bytes(path)))
+    except NotYaml as error:
+        raise Unreadable(f"{path} is not YAML that can be read: {error}") from error
+    except OutOfScale as error:
+        raise Unreadable(f"{path}: {error}") from error
 
 
 def _groups(path: Path | None) -> dict[int, tuple[int, ...]]:
-    """Members by number. The simulator takes any path with `empty` in it for none."""
-    if path is None or "empty" in str(path):
-        return {}
-    found: dict[int, tuple[int, ...]] = {}
-    for name, ranks in _json(path).items():
-        if not name.isdigit():
-            raise Stopped(aborts(f"the communicator file names a group {name!r}: `stoi`"))
-        if not int(name):
-            raise Stopped(aborts("`Assertion id > 0`: group 0 stands for all ranks"))
-        if not isinstance(ranks, list) or not all(isinstance(rank, int) for rank in ranks):
-            raise Stopped(aborts(f"group {name} of the communicator file is no list of ranks"))
-        found[int(name)] = tuple(ranks)
-    return found
+    """The simulator takes any path with `empty` in it for no groups."""
+    return {} if path is None or "empty" in str(path) else groups_of(_json(path))
 
 
 def _per_node(raw: Mapping[str, Any], at: Path) -> dict[int, str]:
-    name = raw.get("per-node-custom-implementation")
+    name = text(raw, "per-node-custom-implementation")
     if name is None:
         return {}
-    path = next((p for p in (Path(str(name)), at.parent / str(name)) if p.is_file()), None)
+    path = next((p for p in (Path(name), at.parent / name) if p.is_file()), None)
     if path is None:
         raise Stopped(aborts(f"`Failed to open YAML file: {name}`"))
-    return {int(key): str(value) for key, value in parse(_text(path)).items() if key.lstrip("-").isdigit()}
+    try:
+        return int_table(decoded(_bytes(path)))
+    except NotYaml as error:
+        raise Stopped(aborts(f"`per-node-custom-implementation`, {path}: {error}")) from error
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Unreadable(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
 
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")  # some editors begin with a mark
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise Unreadable(f"cannot read {path}: {(reason or str(error)).lower()}") from error
+        return _bytes(path).decode("utf-8-sig")  # some editors begin with a mark
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"cannot read {path}: not utf-8 text") from error
 
 
 def _json(path: Path) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from moec.compiler.chakra.batch import Batch, cut
 from moec.compiler.chakra.decode import KNOWN
-from moec.compiler.chakra.trace import BOOL_LIST, COMP, STRING, Trace
+from moec.compiler.chakra.trace import BOOL_LIST, COMP, TEXTS, Trace
 
 _OF_KERNELS = ("num_ops", "tensor_size")
 _TEXTS = ("pg_name", "involved_dim")
@@ -83,7 +83,7 @@ def _columns(
 def _numbered(nodes: Trace, name: str, texts: dict[bytes, int]) -> NDArray[np.int64]:
     """A number for each text, the same for the same one; 0 without."""
     column, found = nodes.attribute(name), np.zeros(len(nodes), dtype=np.int64)
-    rows = np.flatnonzero(np.isin(column.form, (STRING, BOOL_LIST)))
+    rows = np.flatnonzero(np.isin(column.form, [*TEXTS, BOOL_LIST]))
     spans: Sequence[tuple[int, int]] = list(zip(column.start[rows].tolist(), column.end[rows].tolist(), strict=True))
     found[rows] = [texts.setdefault(nodes.data[a:b].tobytes(), len(texts) + 1) for a, b in spans]
     return found

@@ -59,7 +59,7 @@ class SoloMachine:
 
     def gather(self, npu: Npu, node: int, action: Gathers) -> None:
         members = self._calls.members(npu, action)
-        if self._calls.custom(npu, action) or len(members) < self._setup.world:
+        if self._calls.custom(npu, action) is not None or len(members) < self._setup.world:
             raise Unsure
         plan = self._calls.plan(npu, action, members)
         if self._clock.now == 0 and plan.delay_ns == 0:

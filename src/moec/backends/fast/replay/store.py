@@ -7,18 +7,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from moec.backends.fast.astra.cast import whole
 from moec.backends.fast.astra.desk import Desk
-from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts
+from moec.backends.fast.astra.refusal import Refusal, Stopped, crashes
+from moec.backends.fast.replay.json_values import int32, text, uint64
 
 Kind = Literal["NO_MEMORY_EXPANSION", "PER_NPU_MEMORY_EXPANSION", "PER_NODE_MEMORY_EXPANSION", "MEMORY_POOL"]
-_KINDS = ("NO_MEMORY_EXPANSION", "PER_NPU_MEMORY_EXPANSION", "PER_NODE_MEMORY_EXPANSION", "MEMORY_POOL")
+SIGFPE = -8
+_KINDS: tuple[Kind, ...] = (
+    "NO_MEMORY_EXPANSION",
+    "PER_NPU_MEMORY_EXPANSION",
+    "PER_NODE_MEMORY_EXPANSION",
+    "MEMORY_POOL",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """`latency_ns` and `rate` in whole bytes/ns; `nodes` of `npus` ranks where memory is per node."""
+    """`kind`: None where the file has none. `latency_ns` and `rate` in whole bytes/ns; `nodes` of `npus` ranks where memory is per node."""
 
-    kind: Kind
+    kind: Kind | None
     latency_ns: int
     rate: int
     nodes: int
@@ -26,7 +34,7 @@ class Memory:
 
     def access_ns(self, size: int) -> int:
         """How long one access takes; without a rate the simulator divides by zero, which comes to nothing."""
-        return self.latency_ns + (int(size / self.rate) if self.rate else 0)
+        return (self.latency_ns + (whole(size / self.rate) if self.rate else 0)) % 2**64
 
     def place(self, rank: int) -> int | None:
         """Which memory a rank shares; None for one of its own."""
@@ -38,26 +46,26 @@ class Memory:
             case "MEMORY_POOL":
                 return 0
             case "PER_NODE_MEMORY_EXPANSION":
-                if not self.npus or rank // self.npus >= self.nodes:
-                    raise Stopped(aborts(f"rank {rank} belongs to none of the {self.nodes} nodes of remote memory"))
-                return rank // self.npus
+                if not self.npus:
+                    raise Stopped(Refusal("crashes", SIGFPE, "ranks are divided by `num-npus-per-node`, which is 0"))
+                node = int(rank / self.npus)
+                if not 0 <= node < self.nodes:
+                    raise Stopped(crashes(f"rank {rank} belongs to none of the {self.nodes} nodes of remote memory"))
+                return node
+            case None:
+                raise Stopped(crashes("the memory file has no `memory-type`"))
 
 
 def memory_of(raw: Mapping[str, Any] | None) -> Memory:
     """The memory file; without one there is no remote memory. Raises Stopped where the simulator ends."""
-    found = raw or {"memory-type": _KINDS[0]}
-    kind = found.get("memory-type")
-    if kind not in _KINDS:
-        raise Stopped(Refusal("exits", 1, f"`Unsupported memory type: {kind}`"))
-
-    def number(key: str) -> float:
-        value = found.get(key, 0)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise Stopped(aborts(f"`{key}` of the memory file is {value!r}, not a number"))
-        return value
-
-    keys = ("remote-mem-latency", "remote-mem-bw", "num-nodes", "num-npus-per-node")
-    return Memory(kind, *(int(number(key)) for key in keys))
+    found = raw or {}
+    named = text(found, "memory-type") if raw is not None else _KINDS[0]
+    kind = next((known for known in _KINDS if named == known), None)
+    if kind is None and named is not None:
+        raise Stopped(Refusal("exits", 1, f"`Unsupported memory type: {named}`"))
+    apart = kind == "PER_NODE_MEMORY_EXPANSION"
+    nodes, npus = (int32(found, key, 0) if apart else 0 for key in ("num-nodes", "num-npus-per-node"))
+    return Memory(kind, uint64(found, "remote-mem-latency", 0), uint64(found, "remote-mem-bw", 0), nodes, npus)
 
 
 Request = tuple[int, Desk, Callable[[Any], None], Any]

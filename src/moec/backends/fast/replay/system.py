@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
-from moec.backends.fast.astra.network import AstraNetwork, Congestion, Dim, Kind, Optimization
+from moec.backends.fast.astra.cast import cut, whole
+from moec.backends.fast.astra.network import AstraNetwork, BusCosts, Congestion, Dim, Kind, Optimization
 from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts
+from moec.backends.fast.replay.json_values import double, float32, int32, is_on, shown, stoi, text
 
 KINDS: tuple[Kind, ...] = ("all_reduce", "all_gather", "reduce_scatter", "all_to_all")
 _PLAIN = ("ring", "oneRing", "doubleBinaryTree", "halvingDoubling", "oneHalvingDoubling")
+_WINDOWED = re.compile(r"(direct|oneDirect)(.*)", re.DOTALL)
+_POLICIES = ("LIFO", "FIFO", "EXPLICIT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +37,19 @@ class System:
 
 def system_of(raw: Mapping[str, Any]) -> System:
     """What the workload layer takes from the file. Raises Stopped where the simulator ends while it reads."""
-    policy = raw.get("scheduling-policy")
-    if policy is not None and policy not in ("LIFO", "FIFO", "EXPLICIT"):
+    policy = text(raw, "scheduling-policy")
+    if policy is not None and policy not in _POLICIES:
         raise Stopped(Refusal("exits", 1, f"`scheduling-policy` is {policy!r}"))
-    if raw.get("model-shared-bus", 0) == 1:
-        raise Stopped(Refusal("unsupported", None, "`model-shared-bus` with its LogGP memory bus"))
-    local = _number(raw, "local-mem-bw", 0.0) * 1e9
+    text(raw, "local-mem-trace-filename")
     return System(
-        roofline=raw.get("roofline-enabled", 0) != 0,
-        peak=_number(raw, "peak-perf", 0.0) * 1e12,
-        local_rate=local,
-        replay_only=raw.get("replay-only", 0) != 0,
+        roofline=is_on(raw, "roofline-enabled"),
+        peak=double(raw, "peak-perf", 0.0) * 1e12,
+        local_rate=double(raw, "local-mem-bw", 0.0) * 1e9,
+        replay_only=is_on(raw, "replay-only"),
         custom=_custom(raw),
         optimized="collective-optimization" in raw,
         scheduled=policy is not None,
-        tracks_memory=raw.get("track-local-mem", 0) != 0,
+        tracks_memory=is_on(raw, "track-local-mem"),
     )
 
 
@@ -54,23 +57,33 @@ def network_of(
     raw: Mapping[str, Any], dims: tuple[Dim, ...], congestion: Congestion, queues: int, injection_scale: float
 ) -> AstraNetwork:
     """The network with the algorithms and pieces that the system file asks for. Raises Stopped as above."""
-    optimization: Optimization = raw.get("collective-optimization", "localBWAware")
-    if optimization not in ("localBWAware", "baseline"):
+    optimization = text(raw, "collective-optimization")
+    if optimization not in (None, *get_args(Optimization)):
         raise Stopped(Refusal("exits", 1, f"`collective-optimization` is {optimization!r}"))
     names = {kind: _algorithms(raw, kind, len(dims)) for kind in KINDS}
-    delay = int(_number(raw, "endpoint-delay", 10))
-    scaled = int(delay * injection_scale) if "endpoint-delay" in raw else delay
+    delay = int32(raw, "endpoint-delay", 10)
+    scaled = cut(delay * injection_scale) if "endpoint-delay" in raw else delay
     return AstraNetwork(
         congestion,
         dims,
-        splits=int(_number(raw, "preferred-dataset-splits", 0)),
-        active=int(_number(raw, "active-chunks-per-dimension", 1)),
+        splits=int32(raw, "preferred-dataset-splits", 0),
+        active=int32(raw, "active-chunks-per-dimension", 1),
         endpoint_ns=scaled,
-        local_mem_bw=_number(raw, "local-mem-bw", 0.0),
-        optimization=optimization,
+        local_mem_bw=double(raw, "local-mem-bw", 0.0),
+        optimization="baseline" if optimization == "baseline" else "localBWAware",
         queues=queues,
+        bus=_bus(raw),
         **names,
     )
+
+
+def _bus(raw: Mapping[str, Any]) -> BusCosts | None:
+    """The shared bus; its costs are single-precision numbers there, times cut to whole nanoseconds."""
+    latency, overhead, gap, per_byte = (float32(raw, key, 0.0) for key in ("L", "o", "g", "G"))
+    reduction = int32(raw, "local-reduction-delay", 1)
+    if int32(raw, "model-shared-bus", 0) != 1:
+        return None
+    return BusCosts(whole(latency), whole(overhead), whole(gap), per_byte, reduction)
 
 
 def key_of(kind: Kind) -> str:
@@ -78,37 +91,48 @@ def key_of(kind: Kind) -> str:
     return f"{kind.replace('_', '-')}-implementation"
 
 
-def _number(raw: Mapping[str, Any], key: str, default: float) -> float:
-    value = raw.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise Stopped(aborts(f"`{key}` is {value!r}, not a number"))
-    return value
+def _names(raw: Mapping[str, Any], key: str) -> list[str]:
+    """A list of names, empty where the key is missing."""
+    names = raw.get(key, [])
+    if not isinstance(names, list):
+        raise Stopped(aborts(f"`{key}` is {shown(names)}: `type must be array`"))
+    for name in names:
+        if not isinstance(name, str):
+            raise Stopped(aborts(f"`{key}` has the entry {shown(name)}: `type must be string`"))
+    return names
 
 
 def _algorithms(raw: Mapping[str, Any], kind: Kind, dims: int) -> tuple[str, ...]:
-    names = raw.get(key_of(kind), [])
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise Stopped(aborts(f"`{key_of(kind)}` is no list of names"))
-    for name in names:
-        if name not in _PLAIN and not _windowed(name):
-            raise Stopped(Refusal("exits", 1, f"`{key_of(kind)}` has the unknown algorithm {name!r}"))
+    key = key_of(kind)
+    names = tuple(_algorithm(key, name) for name in _names(raw, key))
     if len(names) > dims:
-        raise Stopped(aborts(f"`{key_of(kind)}` has {len(names)} algorithms for {dims} dimension(s)"))
-    return tuple(names)
+        raise Stopped(aborts(f"`{key}` has {len(names)} algorithms for {dims} dimension(s)"))
+    return names
 
 
-def _windowed(name: str) -> bool:
-    rest = name.removeprefix("direct") if name.startswith("direct") else name.removeprefix("oneDirect")
-    return rest != name and (rest == "" or rest.isdigit())
+def _algorithm(key: str, name: str) -> str:
+    """A known name; a window is what `stoi` makes of the five characters behind it."""
+    if name in _PLAIN:
+        return name
+    windowed = _WINDOWED.fullmatch(name)
+    if windowed is None:
+        raise Stopped(Refusal("exits", 1, f"`{key}` has the unknown algorithm {name!r}"))
+    plain, rest = windowed.groups()
+    if not rest:
+        return name
+    window = stoi(rest[:5])
+    if window is None:
+        raise Stopped(aborts(f"`{key}` has the algorithm {name!r}: `stoi`"))
+    return plain if window == -1 else f"{plain}{window}"
 
 
 def _custom(raw: Mapping[str, Any]) -> dict[Kind, str]:
     found: dict[Kind, str] = {}
     for kind in KINDS:
-        value = raw.get(f"{key_of(kind)}-custom")
-        if value is None:
-            continue
-        if not isinstance(value, list) or len(value) != 1 or not isinstance(value[0], str):
-            raise Stopped(aborts(f"`{key_of(kind)}-custom` is {value!r}: there must be one prefix"))
-        found[kind] = value[0]
+        key = f"{key_of(kind)}-custom"
+        if key in raw:
+            names = _names(raw, key)
+            if len(names) != 1:
+                raise Stopped(aborts(f"`{key}` has {len(names)} entries: there must be one prefix"))
+            found[kind] = names[0]
     return found

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from math import prod
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from moec.compiler.chakra.trace import MEM_LOAD, MEM_STORE
 BAD_MEMORY = Rule(
     "bad-memory",
     "error",
-    "leaves with exit code 1 (`Unsupported memory type`), crashes (SIGFPE) without the size of nodes, or, with a bandwidth under 1 GB/s, moves the bytes in no time",
+    "leaves with exit code 1 (`Unsupported memory type`), aborts (`type must be number`), crashes without the size of nodes or with too few of them, or, with a bandwidth under 1 GB/s, moves the bytes in no time",
     "set `memory-type`, with memory also `remote-mem-latency` and `remote-mem-bw`, with PER_NODE also `num-nodes` and `num-npus-per-node`",
 )
 FRACTION = Rule(
@@ -45,7 +47,10 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield Finding(BAD_MEMORY, f"`memory-type` is {'missing' if kind is None else repr(kind)}")
         return
     for key in ("remote-mem-bw", "remote-mem-latency"):
-        value = memory.get(key)
+        value = memory.get(key, 0)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            yield Finding(BAD_MEMORY, f"`{key}` is {json.dumps(value)}, not a number")
+            return
         if kind != _NONE and isinstance(value, float) and value >= 1 and not value.is_integer():
             yield Finding(FRACTION, f"`{key}` is {value}")
     for trace, ranks in subject.each():
@@ -57,6 +62,9 @@ def check(subject: Subject) -> Iterator[Finding]:
             lacks = [f"`{key}`" for key in _PER_NODE if kind == _BY_NODE and not _positive(memory.get(key))]
             if lacks:
                 told = f"a memory node, with {kind} and no {' and no '.join(lacks)}"
+                yield from marked(BAD_MEMORY, trace, ranks, nodes, told)
+            elif kind == _BY_NODE and (room := prod(int(memory[key]) for key in _PER_NODE)) <= ranks[-1]:
+                told = f"a memory node of rank {ranks[-1]}, with nodes for {room} ranks"
                 yield from marked(BAD_MEMORY, trace, ranks, nodes, told)
 
 

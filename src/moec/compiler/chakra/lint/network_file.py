@@ -1,12 +1,39 @@
-"""What the simulator cannot read of a network file."""
+"""The network file as the simulator reads it, and what it cannot read of one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from moec.compiler.chakra.lint.yaml_cpp import Node, as_double, as_int, load
+
 _LISTS: dict[str, Any] = {"topology": str, "npus_count": int, "bandwidth": (int, float), "latency": (int, float)}
+_NUMBERS: dict[str, Callable[[Node], float | None]] = {
+    "npus_count": as_int,
+    "bandwidth": as_double,
+    "latency": as_double,
+}
 _TOPOLOGIES = ("Ring", "FullyConnected", "Switch")
+
+
+def read(text: str) -> dict[str, Any]:
+    """The keys of a network file: lists of numbers and names where the simulator reads such, else what is written.
+
+    Raises NotYaml.
+    """
+    root = load(text)
+    found: dict[str, Any] = {}
+    for key, value in root if isinstance(root, tuple) else ():
+        if isinstance(key, str):
+            kind = _NUMBERS.get(key)
+            found[key] = [_entry(entry, kind) for entry in value] if isinstance(value, list) else value
+    return found
+
+
+def _entry(node: Node, kind: Callable[[Node], float | None] | None) -> Any:
+    """A number if the library takes it for one."""
+    number = kind(node) if kind else None
+    return node if number is None else number
 
 
 def faults(network: Mapping[str, Any]) -> Iterator[str]:
@@ -24,6 +51,7 @@ def faults(network: Mapping[str, Any]) -> Iterator[str]:
     yield from (
         f"npus_count {n} is less than 2" for n in _entries(network, "npus_count") if isinstance(n, int) and n < 2
     )
+    yield from (f"{key} is .nan" for key in ("bandwidth", "latency") for x in _entries(network, key) if x != x)
     yield from (
         f"bandwidth {b} is not over 0" for b in _entries(network, "bandwidth") if isinstance(b, (int, float)) and b <= 0
     )

@@ -21,7 +21,7 @@ from moec.compiler.chakra.trace import (
     METADATA,
     RECV,
     SEND,
-    STRING,
+    TEXTS,
     Trace,
 )
 from moec.compiler.chakra.trace_set import Ranks
@@ -136,7 +136,7 @@ def _attributes(trace: Trace, ranks: Ranks, roofline: bool | None) -> Iterator[F
         for name in needed + _MAY_HAVE.get(kind, ()):
             yield from _form(trace, ranks, nodes, name, INTEGERS, "an integer")
         if kind == COLL:
-            yield from _form(trace, ranks, nodes, "pg_name", frozenset({STRING}), "a string")
+            yield from _form(trace, ranks, nodes, "pg_name", TEXTS, "a string")
     if roofline:
         kernels = (trace.kind == COMP) & ~trace.on_cpu
         for name in ("num_ops", "tensor_size"):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from moec.compiler.chakra.lint import json_strict
+from moec.compiler.chakra.lint import json_strict, network_file
 from moec.compiler.chakra.lint.subject import Binary, Subject
-from moec.compiler.chakra.lint.yaml_subset import parse
+from moec.compiler.chakra.lint.yaml_cpp import NotYaml, decoded, int_table
 from moec.compiler.chakra.trace_set import TraceSet, find, read_set
 
 
@@ -32,9 +32,9 @@ class Unreadable(Exception):
 def subject(prefix: str, settings: Settings) -> Subject:
     """A trace set with its configuration. Raises Unreadable."""
     system = _json(settings.system)
-    network = parse(_text(settings.network)) if settings.network else None
+    shape = _network(settings.network)
     per_node = _per_node(system, settings.system)
-    whole = Subject(TraceSet(prefix, (), {}, ()), system, network, _json(settings.groups), _json(settings.memory))
+    whole = Subject(TraceSet(prefix, (), {}, ()), system, shape, _json(settings.groups), _json(settings.memory))
     world = whole.world or None
     prefixes = set(per_node.values()) | {
         str(value[0])
@@ -44,7 +44,7 @@ def subject(prefix: str, settings: Settings) -> Subject:
     return Subject(
         read_set(prefix, world=world),
         system,
-        network,
+        shape,
         whole.groups,
         whole.memory,
         settings.binary,
@@ -70,12 +70,18 @@ def beside(prefix: str, settings: Settings) -> Settings:
     )
 
 
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Unreadable(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+
+
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")  # some editors begin with a mark
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise Unreadable(f"cannot read {path}: {(reason or str(error)).lower()}") from error
+        return _bytes(path).decode("utf-8-sig")  # some editors begin with a mark
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"cannot read {path}: not utf-8 text") from error
 
 
 def _json(path: Path | None) -> Mapping[str, Any] | None:
@@ -94,6 +100,15 @@ def _json(path: Path | None) -> Mapping[str, Any] | None:
     return value
 
 
+def _network(path: Path | None) -> Mapping[str, Any] | None:
+    if path is None:
+        return None
+    try:
+        return network_file.read(decoded(_bytes(path)))
+    except NotYaml as error:
+        raise Unreadable(f"{path} is not YAML that can be read: {error}") from error
+
+
 def _per_node(system: Mapping[str, Any] | None, at: Path | None) -> dict[int, str]:
     """Node ids with a custom trace set of their own. Paths are the simulator's: relative to where it is started."""
     name = (system or {}).get("per-node-custom-implementation")
@@ -102,8 +117,10 @@ def _per_node(system: Mapping[str, Any] | None, at: Path | None) -> dict[int, st
     path = next((p for p in (Path(name), at.parent / name) if p.is_file()), None)
     if path is None:
         raise Unreadable(f"cannot read {name}, which {at} names: no such file")
-    table = parse(_text(path))
-    return {int(key): str(value) for key, value in table.items() if key.isdigit()}
+    try:
+        return {node: prefix for node, prefix in int_table(decoded(_bytes(path))).items() if node >= 0}
+    except NotYaml as error:
+        raise Unreadable(f"{path}: {error}") from error
 
 
 def _custom(prefix: str, at: Path | None) -> TraceSet:

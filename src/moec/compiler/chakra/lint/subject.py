@@ -54,7 +54,10 @@ class Subject:
     @property
     def roofline(self) -> bool | None:
         """Whether kernels are computed from `num_ops` (True) or replayed (False)."""
-        return None if self.system is None else bool(self.system.get("roofline-enabled", 0))
+        if self.system is None:
+            return None
+        value = self.system.get("roofline-enabled", 0)
+        return isinstance(value, bool) or value != 0  # whatever is no number is not 0 there, false included
 
     @property
     def splits(self) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from moec.compiler.chakra.lint.finding import Finding, Rule
+from moec.compiler.chakra.lint.finding import Finding, Rule, marked
 from moec.compiler.chakra.lint.subject import Subject
 
 NO_SPLITS = Rule(
@@ -35,8 +36,14 @@ NO_SCHEDULING = Rule(
 BAD_SETTING = Rule(
     "bad-setting",
     "error",
-    "leaves with exit code 1, or aborts while it reads the file",
-    "use a value that the simulator knows",
+    "leaves with exit code 1, aborts while it reads the file, or, with an `endpoint-delay` below 0, loses the first collective",
+    "use a value that the simulator knows: numbers without quotes, texts in quotes, null nowhere",
+)
+TRACKED = Rule(
+    "tracked-memory",
+    "error",
+    "throws `Attribute 'inputs' not found` inside its event loop where a node ends that has no `inputs` or `outputs`: the rank never finishes, exit code 0",
+    "leave `track-local-mem` out, or set it to 0",
 )
 ZERO_DELAY = Rule(
     "zero-endpoint-delay",
@@ -68,6 +75,7 @@ RULES = (
     NO_OPTIMIZATION,
     NO_SCHEDULING,
     BAD_SETTING,
+    TRACKED,
     ZERO_DELAY,
     NO_PEAK,
     FREE_CHUNKS,
@@ -76,6 +84,13 @@ RULES = (
 _GROUP_DELAY_NS = 10
 _POLICIES = ("LIFO", "FIFO", "EXPLICIT")
 _OPTIMIZATIONS = ("baseline", "localBWAware")
+_INTEGERS = (
+    "endpoint-delay", "active-chunks-per-dimension", "preferred-dataset-splits", "local-reduction-delay", "model-shared-bus",
+    "L", "o", "g", "G",
+)  # fmt: skip
+"""Numbers for which true and false will do, as 1 and 0."""
+_DOUBLES = ("peak-perf", "local-mem-bw")
+_TEXTS = ("local-mem-trace-filename", "per-node-custom-implementation")
 
 
 def check(subject: Subject) -> Iterator[Finding]:
@@ -85,6 +100,8 @@ def check(subject: Subject) -> Iterator[Finding]:
         return
     yield from _mandatory(system, several=len(subject.dims) != 1)
     yield from _choices(system)
+    yield from _types(system)
+    yield from _tracked(subject)
     if system.get("endpoint-delay", 10) == 0:
         yield Finding(ZERO_DELAY, "`endpoint-delay` is 0")
     yield from _group_delay(subject, system.get("endpoint-delay", _GROUP_DELAY_NS))
@@ -121,6 +138,27 @@ def _choices(system: Mapping[str, Any]) -> Iterator[Finding]:
     for key, known in (("scheduling-policy", _POLICIES), ("collective-optimization", _OPTIMIZATIONS)):
         if key in system and system[key] not in known:
             yield Finding(BAD_SETTING, f"`{key}` is {system[key]!r}, not {' or '.join(known)}")
+
+
+def _types(system: Mapping[str, Any]) -> Iterator[Finding]:
+    for key, value in system.items():
+        number = isinstance(value, (int, float))
+        if (key in _INTEGERS and not number) or (key in _DOUBLES and (isinstance(value, bool) or not number)):
+            yield Finding(BAD_SETTING, f"`{key}` is {json.dumps(value)}, not a number")
+        elif key in _TEXTS and not isinstance(value, str):
+            yield Finding(BAD_SETTING, f"`{key}` is {json.dumps(value)}, not a text")
+    delay = system.get("endpoint-delay", 0)
+    if isinstance(delay, (int, float)) and delay <= -1:
+        yield Finding(BAD_SETTING, f"`endpoint-delay` is {delay}, below 0")
+
+
+def _tracked(subject: Subject) -> Iterator[Finding]:
+    value = (subject.system or {}).get("track-local-mem", 0)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value == 0:
+        return
+    for trace, ranks in subject.each():
+        told = trace.attribute("inputs").present & trace.attribute("outputs").present
+        yield from marked(TRACKED, trace, ranks, ~told, "a node without `inputs` or `outputs`, with `track-local-mem`")
 
 
 def _positive(value: object) -> bool:
