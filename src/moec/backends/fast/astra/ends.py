@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 
 from moec.backends.fast.astra.algorithms import algorithm_of
@@ -14,31 +13,21 @@ from moec.backends.fast.astra.rank import Rank
 from moec.backends.fast.astra.refusal import Refusal, hangs
 from moec.backends.fast.astra.wires import wires_of
 
-Begin = Callable[[Rank, Callable[[], None]], None]
-"""Starts a member's part on its rank; the callable is told when it is done."""
-
 
 @lru_cache(maxsize=4096)
 def apart_ns(
     plan: Plan, network: AstraNetwork, members: tuple[int, ...], starts: tuple[int, ...]
 ) -> tuple[int, ...] | Refusal:
-    """When each member is done, absolute nanoseconds, where member i begins at `starts[i]`."""
-    return simulated_ends(network, members, starts, [lambda rank, done: rank.issue(plan, 0, done)] * len(members))
-
-
-def simulated_ends(
-    network: AstraNetwork, members: tuple[int, ...], starts: tuple[int, ...], begins: list[Begin]
-) -> tuple[int, ...] | Refusal:
-    """The same of parts of any kind, message by message; `members` in the order in which they begin."""
+    """When each member is done, absolute nanoseconds, where member i begins at `starts[i]`; they come in that order."""
     clock = Clock()
-    post = Post(clock, wires_of(network, clock), network.ranks)
+    post = Post(clock, wires_of(network, clock), network.ranks, counted=True)
     ends = [-1] * len(members)
 
     def begin(i: int) -> None:
         def done() -> None:
             ends[i] = clock.now
 
-        begins[i](Rank(members[i], network, clock, post, algorithm_of), done)
+        Rank(members[i], network, clock, post, algorithm_of).issue(plan, 0, done)
 
     for i in range(len(members)):
         if starts[i]:

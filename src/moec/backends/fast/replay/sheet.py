@@ -55,9 +55,10 @@ def sheets(table: Batch | Trace, texts: dict[bytes, int]) -> list[Sheet]:
     owners = np.repeat(file, np.diff(nodes.dep_start))
     fixed, timed = _columns(nodes, nodes.id - base[file], texts)
     deps = nodes.deps - base[owners]
+    kind = ",".join(_there(nodes)).encode()
     found = []
     for place, (a, b) in enumerate(zip(first[:-1].tolist(), first[1:].tolist(), strict=True)):
-        frame = fixed[a:b].tobytes() + deps[nodes.dep_start[a] : nodes.dep_start[b]].tobytes()
+        frame = kind + fixed[a:b].tobytes() + deps[nodes.dep_start[a] : nodes.dep_start[b]].tobytes()
         found.append(Sheet(table, place, a, frame, frame + timed[a:b].tobytes()))
     return found
 
@@ -69,7 +70,7 @@ def _columns(
     kernel = nodes.kind == COMP
     fixed = [number.view(np.int64), nodes.kind, np.diff(nodes.dep_start), np.where(kernel, 0, nodes.duration_ns)]
     timed = [np.where(kernel, nodes.duration_ns, 0)]
-    for name in KNOWN:
+    for name in _there(nodes):
         column = nodes.attribute(name)
         of_kernels = kernel & (name in _OF_KERNELS)
         fixed += [column.form.astype(np.int64), np.where(of_kernels, 0, column.value)]
@@ -78,6 +79,11 @@ def _columns(
         if name in _TEXTS:
             fixed.append(_numbered(nodes, name, texts))
     return np.stack(fixed, axis=1), np.stack(timed, axis=1)
+
+
+def _there(nodes: Trace) -> list[str]:
+    """The attributes that some node has."""
+    return [name for name in KNOWN if name in nodes.attributes]
 
 
 def _numbered(nodes: Trace, name: str, texts: dict[bytes, int]) -> NDArray[np.int64]:
