@@ -20,7 +20,7 @@ class Halving(Algorithm):
     def __init__(self, stream: Stream, phase: Phase) -> None:
         self.stream, self.members = stream, phase.size
         self.ring = phase.ring(stream.member)
-        self.where = self.ring.index(stream.member)
+        self.where = phase.where(stream.member)
         n, gathers = phase.size, phase.kind == "all_gather"
         self.left = int(2 * log2(n)) if phase.kind == "all_reduce" else int(log2(n))
         self.message = phase.bytes if gathers else phase.bytes // 2

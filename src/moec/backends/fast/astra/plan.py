@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from moec.backends.fast.astra.network import GROUP_DELAY_NS, SPANNED, AstraNetwork, Kind
 from moec.backends.fast.astra.refusal import Refusal, aborts, crashes, hangs
@@ -31,8 +32,18 @@ class Phase:
         if self.group is not None:
             return self.group
         reach = self.spacing * self.size
-        base = rank - rank % reach + rank % self.spacing
-        return tuple(range(base, base + reach, self.spacing))
+        return _every(rank - rank % reach + rank % self.spacing, reach, self.spacing)
+
+    def where(self, rank: int) -> int:
+        """A member's place in its ring."""
+        if self.group is not None:
+            return self.group.index(rank)
+        return rank // self.spacing % self.size
+
+
+@lru_cache(maxsize=4096)
+def _every(first: int, reach: int, spacing: int) -> tuple[int, ...]:
+    return tuple(range(first, first + reach, spacing))
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class Tree(Algorithm):
     def __init__(self, stream: Stream, phase: Phase, root_last: bool) -> None:
         self._stream, self._size = stream, phase.bytes
         self._ring = phase.ring(stream.member)
-        self._where = place_of(self._ring.index(stream.member), phase.size, root_last)
+        self._where = place_of(phase.where(stream.member), phase.size, root_last)
         where = self._where
         self._role = "root" if where.parent < 0 else "leaf" if where.left < 0 and where.right < 0 else "inner"
         self._state = "begin"

@@ -38,7 +38,7 @@ class Walk(Algorithm):
     def __init__(self, stream: Stream, phase: Phase, direction: int) -> None:
         self.stream = stream
         self.ring = phase.ring(stream.member)
-        self.where = self.ring.index(stream.member)
+        self.where = phase.where(stream.member)
         n = phase.size
         self.away, self.direct = direction, phase.algorithm == "direct"
         self.sends_to, self.waits_for = (self.where + direction) % n, (self.where - direction) % n
