@@ -31,8 +31,11 @@ cdef class Wires:
 
 cdef class Flights(Wires):
     cdef Clock _clock
-    cdef object _network
-    cdef dict _known
+    cdef tuple _dims
+    cdef list _npus, _topologies
+    cdef dict _known, _times
+    cdef long long _size
+    @cython.locals(dim='long long', count='long long', npus='long long', links='long long')
     cpdef carry(self, long long src, long long dst, long long size, Message message)
 
 cdef class Link(Event):

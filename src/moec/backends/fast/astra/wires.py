@@ -6,7 +6,7 @@ from typing import Any
 
 from moec.backends.fast.astra.clock import Call, Clock
 from moec.backends.fast.astra.event import Event
-from moec.backends.fast.astra.link import hop_ns, serialization_ns, unaware_ns
+from moec.backends.fast.astra.link import flight_ns, hop_ns, serialization_ns
 from moec.backends.fast.astra.network import AstraNetwork
 
 RING, SWITCH, FULL = range(3)
@@ -82,18 +82,34 @@ class Wires:
 
 
 class Flights(Wires):
-    """The unaware network."""
+    """The unaware network: a message is charged for the first dimension in which its ends differ (`link.unaware_ns`)."""
 
-    __slots__ = ("_clock", "_known", "_network")
+    __slots__ = ("_clock", "_dims", "_known", "_npus", "_size", "_times", "_topologies")
 
     def __init__(self, network: AstraNetwork, clock: Clock) -> None:
-        self._clock, self._network, self.loops = clock, network, False
-        self._known: dict[tuple[int, int, int], int] = {}
+        self._clock, self._dims, self.loops = clock, network.dimensions, False
+        self._npus = [dim.npus for dim in self._dims]
+        self._topologies = [_TOPOLOGIES[dim.topology] for dim in self._dims]
+        self._known: dict[int, dict[int, int]] = {}
+        self._size, self._times = -1, dict[int, int]()
 
     def carry(self, src: int, dst: int, size: int, message: Message) -> None:
-        time = self._known.get((src, dst, size))
+        dim, count = 0, len(self._npus)
+        npus = self._npus[0]
+        while src % npus == dst % npus:
+            src, dst, dim = src // npus, dst // npus, dim + 1
+            npus = self._npus[dim]
+        links = 1
+        if self._topologies[dim] == SWITCH:
+            links = 2
+        elif self._topologies[dim] == RING:
+            links = (dst % npus - src % npus + npus) % npus
+            links = min(links, npus - links)
+        if size != self._size:
+            self._size, self._times = size, self._known.setdefault(size, {})
+        time = self._times.get(links * count + dim)
         if time is None:
-            time = self._known[src, dst, size] = unaware_ns(src, dst, size, self._network)
+            time = self._times[links * count + dim] = flight_ns(size, links, self._dims[dim])
         self._clock.put(self._clock.now + time, message)
 
 
