@@ -19,20 +19,22 @@ from moec.backends.fast.astra.refusal import Stopped, aborts
 Call = Callable[[Any], None]
 COMPILED = not __file__.endswith(".py")
 """Whether this is compiled code, which is quick at other things than the interpreter."""
+MANY = 500_000
+"""Objects, more or less, beyond those that were there before."""
 DIGITS = 16
 """Hexadecimal digits of a time of 63 bits."""
 
 
 @contextmanager
 def resting() -> Iterator[None]:
-    """Keeps the collector of cycles from walking again and again through events that are still to come."""
-    enabled = gc.isenabled()
-    gc.disable()
+    """Lets the collector of cycles walk through events that are still to come only where very many objects have piled up."""
+    young, *older = gc.get_threshold()
+    if young:
+        gc.set_threshold(max(young, MANY), *older)
     try:
         yield
     finally:
-        if enabled:
-            gc.enable()
+        gc.set_threshold(young, *older)
 
 
 class Deferred(Event):

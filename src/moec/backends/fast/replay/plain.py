@@ -41,4 +41,5 @@ class Plain(Algorithm):
         """One less."""
         self._left -= 1
         if not self._left:
+            self._sends, self._peers, self._sizes, self._tags = [], [], [], []  # what is done need not be kept
             self._stream.finish()
