@@ -19,8 +19,13 @@ class Ending:
 
     def check(self) -> list[Diagnostic]:
         """Why nothing could be written there."""
-        from moec.report.folder import check_target
+        return target_faults(self.output, force=self.force)
 
-        if self.output is not None:
-            return check_target(self.output, force=self.force)
-        return [Diagnostic("M090", "`--force` without `-o`", help="name the folder: `-o DIR`")] if self.force else []
+
+def target_faults(output: Path | None, *, force: bool) -> list[Diagnostic]:
+    """Why nothing could be written to `-o`, with `--force` or without."""
+    from moec.report.folder import check_target
+
+    if output is not None:
+        return check_target(output, force=force)
+    return [Diagnostic("M090", "`--force` without `-o`", help="name the folder: `-o DIR`")] if force else []

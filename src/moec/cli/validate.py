@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moec.cli.console import FINE, OUT_OF_BANDS, diagnostics_json, fail, note, note_report, say, say_json
+from moec.cli.ending import target_faults
 from moec.cli.options import BackendName, File, Json, Name, Seed, Set
-from moec.dsl.diagnostics import Diagnostic, Report
+from moec.dsl.diagnostics import Report
 
 if TYPE_CHECKING:
     from moec.report.validation.outputs import Validation
@@ -42,7 +43,6 @@ def validate(
     Leaves with 4 when the run is further off than a band allows.
     """
     from moec.cli.loading import session_of, with_more
-    from moec.report.folder import check_target
     from moec.report.validation.recorded import read_run
     from moec.report.validation.verdict import bands_of
 
@@ -50,10 +50,7 @@ def validate(
     run, found, texts = read_run(against)
     bands, wrong = bands_of(band or ())
     report = with_more(replace(report, sources={**report.sources, **texts}), [*found, *wrong])
-    if output is not None:
-        report = with_more(report, check_target(output, force=force))
-    elif force:
-        report = with_more(report, [Diagnostic("M090", "`--force` without `-o`", help="name the folder: `-o DIR`")])
+    report = with_more(report, target_faults(output, force=force))
     if session is None or run is None or report.failed:
         return fail(report, as_json=as_json)
     made, report = _simulated(session, run, bands, report)

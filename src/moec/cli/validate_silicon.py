@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from moec.cli.console import FINE, fail, note, say, say_json
+from moec.cli.ending import target_faults
 from moec.cli.options import Json
 from moec.dsl.diagnostics import Diagnostic, Report
 
@@ -70,17 +71,14 @@ def validate_silicon(
     With its kernel tables; says the error per model, GPU and engine, and why a row was left out.
     """
     from moec.dsl.load import load_text
-    from moec.report.folder import check_target, write_folder
+    from moec.report.folder import write_folder
     from moec.report.style import as_text
     from moec.report.validation.silicon.files import study_files, summary
     from moec.report.validation.silicon.study import study
     from moec.report.validation.silicon.tables import study_report
 
     rows, problems = _rows(gpu or (), model or (), engine or ())
-    if output is not None:
-        problems += check_target(output, force=force)
-    elif force:
-        problems.append(Diagnostic("M090", "`--force` without `-o`", help="name the folder: `-o DIR`"))
+    problems += target_faults(output, force=force)
     if problems:
         return fail(Report(tuple(problems)), as_json=as_json)
     workers = jobs or os.cpu_count() or 1

@@ -9,7 +9,7 @@ import numpy as np
 
 from moec.compiler.batch import Load, RankBatch, load_of
 from moec.serving.agenda import END, START
-from moec.serving.host_blocks import HostBlocks
+from moec.serving.host_blocks import HostBlocks, returning
 from moec.serving.instance import Floor
 from moec.serving.kv_cache import Blocks
 from moec.serving.loads import with_swaps
@@ -170,20 +170,14 @@ class Pipeline:
                 break
             if request in queue.awaited:  # its next token first, as below
                 continue
-            known = columns.known[request]
-            hits = queue.blocks.match(request, known)
-            cached = len(hits) * limits.block
-            computed = max(columns.computed[request], cached)
-            rest = known - computed
-            if not limits.chunked_prefill and left < rest <= limits.max_batched_tokens:
+            back = returning(request, left, columns, limits, queue.blocks)
+            if back is None:
                 break
-            if -(-known // limits.block) - len(hits) + queue.blocks.idle(hits) > queue.blocks.free:
-                break
-            queue.host.fetch(request, len(hits))
+            queue.host.fetch(request, len(back.hits))
             queue.running[request] = None
-            queue.blocks.take(request, hits)
-            queue.blocks.extend(request, cached, computed)
-            left -= self._compute(queue, request, computed, min(rest, left), items)
+            queue.blocks.take(request, back.hits)
+            queue.blocks.extend(request, back.cached, back.computed)
+            left -= self._compute(queue, request, back.computed, min(back.rest, left), items)
         return left
 
     def _admit(self, queue: Queue, left: int, now: int, items: list[Chunk]) -> None:

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from moec.serving.host_blocks import HostBlocks
+from moec.serving.host_blocks import HostBlocks, returning
 from moec.serving.kv_cache import Blocks
 from moec.serving.records import NEVER, RequestColumns
 from moec.serving.step import GONE, Chunk, Limits
@@ -137,21 +137,15 @@ class Rank:
         columns, limits, host = self.requests, self.limits, self.host
         while host.queue and left > 0 and len(self.running) < limits.max_sequences:
             request = host.queue[0]
-            known = columns.known[request]
-            hits = self.blocks.match(request, known)
-            cached = len(hits) * limits.block
-            computed = max(columns.computed[request], cached)
-            rest = known - computed
-            if not limits.chunked_prefill and left < rest <= limits.max_batched_tokens:
+            back = returning(request, left, columns, limits, self.blocks)
+            if back is None:
                 break
-            if -(-known // limits.block) - len(hits) + self.blocks.idle(hits) > self.blocks.free:
-                break
-            host.fetch(request, len(hits))
+            host.fetch(request, len(back.hits))
             self.running[request] = None
             self.order[request] = self.admitted = self.admitted + 1
-            self.blocks.take(request, hits)
-            self.blocks.extend(request, cached, computed)
-            left -= self._compute(request, computed, min(rest, left), chunks, decode=request in self.paused)
+            self.blocks.take(request, back.hits)
+            self.blocks.extend(request, back.cached, back.computed)
+            left -= self._compute(request, back.computed, min(back.rest, left), chunks, decode=request in self.paused)
             self.paused.discard(request)
         return left
 

@@ -123,29 +123,10 @@ def _mla(lane: Lane, c: Context, a: Mla) -> None:
     The absorbed halves of kv_b are kept as 16-bit copies (vLLM's MLA backends unpack them after loading).
     """
     span = c.experiment.span("model.attention")
-    heads, tp, hidden = a.heads // c.layout.tp, c.layout.tp, c.model.hidden
-    q_width, latent = a.nope_dim + a.rope_dim, a.kv_rank + a.rope_dim
+    heads, hidden, latent = a.heads // c.layout.tp, c.model.hidden, a.kv_rank + a.rope_dim
     act, cache = DTYPE_BYTES[c.model.dtype.activations], DTYPE_BYTES[c.model.dtype.kv_cache]
     moved = 2 * heads * a.rope_dim * act + (a.q_rank + latent) * 2 * act + latent * cache
-    if a.q_rank:
-        down = a.q_rank + latent
-        lane.add(
-            "qkv_a_proj",
-            lambda s: linear(c, s.load.tokens, down, hidden, "qkv_a_proj", replicas=tp),
-            "tokens",
-            span=span,
-        )
-        lane.add(
-            "q_b_proj", lambda s: linear(c, s.load.tokens, heads * q_width, a.q_rank, "q_b_proj"), "tokens", span=span
-        )
-    else:
-        lane.add("q_proj", lambda s: linear(c, s.load.tokens, heads * q_width, hidden, "q_proj"), "tokens", span=span)
-        lane.add(
-            "kv_a_proj",
-            lambda s: linear(c, s.load.tokens, latent, hidden, "kv_a_proj", replicas=tp),
-            "tokens",
-            span=span,
-        )
+    _mla_latents(lane, c, a)
     lane.add("rope", lambda s: c.elementwise(s.load.tokens, moved, "rope"), "tokens", span=span)
     expanded = heads * (a.nope_dim + a.v_dim)
     lane.add("kv_b_proj", lambda s: linear(c, s.load.chunk_kv, expanded, a.kv_rank, "kv_b_proj"), "chunks", span=span)
@@ -171,6 +152,32 @@ def _mla(lane: Lane, c: Context, a: Mla) -> None:
         span=span,
     )
     lane.add("o_proj", lambda s: linear(c, s.load.tokens, hidden, heads * a.v_dim, "o_proj"), "tokens", span=span)
+
+
+def _mla_latents(lane: Lane, c: Context, a: Mla) -> None:
+    """From hidden states to queries and to the latent that is cached."""
+    span = c.experiment.span("model.attention")
+    heads, tp, hidden = a.heads // c.layout.tp, c.layout.tp, c.model.hidden
+    q_width, latent = a.nope_dim + a.rope_dim, a.kv_rank + a.rope_dim
+    if a.q_rank:
+        down = a.q_rank + latent
+        lane.add(
+            "qkv_a_proj",
+            lambda s: linear(c, s.load.tokens, down, hidden, "qkv_a_proj", replicas=tp),
+            "tokens",
+            span=span,
+        )
+        lane.add(
+            "q_b_proj", lambda s: linear(c, s.load.tokens, heads * q_width, a.q_rank, "q_b_proj"), "tokens", span=span
+        )
+    else:
+        lane.add("q_proj", lambda s: linear(c, s.load.tokens, heads * q_width, hidden, "q_proj"), "tokens", span=span)
+        lane.add(
+            "kv_a_proj",
+            lambda s: linear(c, s.load.tokens, latent, hidden, "kv_a_proj", replicas=tp),
+            "tokens",
+            span=span,
+        )
 
 
 def _mla_prefill(c: Context, a: Mla, load: Load, heads: int) -> Attention:

@@ -92,14 +92,14 @@ def collective_ends(
     first = int(starts.min())
     group = None if len(members) == network.ranks else _anywhere(members, network)
     offsets = tuple((starts - first).tolist())
-    if any(offsets):
-        plan = plan_of(kind, size, network, group)
-        if not isinstance(plan, Refusal) and is_ring(plan, network):
-            track = new_track(len(members))
-            return ring_ends(plan, network, group or tuple(range(network.ranks)), starts, track)
-    if any(offsets) and _messages(kind, size, network, group) <= MOST_MESSAGES:
-        ends = _staggered(kind, size, network, group, offsets)
-        return ends if isinstance(ends, Refusal) else first + np.array(ends)
+    plan = plan_of(kind, size, network, group)
+    if any(offsets) and not isinstance(plan, Refusal):
+        ring = group or tuple(range(network.ranks))
+        if is_ring(plan, network):
+            return ring_ends(plan, network, ring, starts, new_track(len(members)))
+        if plan.pieces * len(ring) * sum(blocks(phase) for phase in plan.phases) <= MOST_MESSAGES:
+            ends = _staggered(kind, size, network, group, offsets)
+            return ends if isinstance(ends, Refusal) else first + np.array(ends)
     time = collective_ns(kind, size, network, group)
     return time if isinstance(time, Refusal) else np.full(len(members), int(starts.max()) + time)
 
@@ -108,13 +108,6 @@ def _anywhere(members: tuple[int, ...], network: AstraNetwork) -> tuple[int, ...
     """On one dimension where all pairs are alike, any ranks will do; so that like groups are looked up once."""
     alike = len(network.dimensions) == 1 and network.dimensions[0].topology != "Ring"
     return tuple(range(len(members))) if alike else members
-
-
-def _messages(kind: Kind, size: int, network: AstraNetwork, group: tuple[int, ...] | None) -> int:
-    plan = plan_of(kind, size, network, group)
-    if isinstance(plan, Refusal):
-        return 0
-    return plan.pieces * len(group or range(network.ranks)) * sum(blocks(phase) for phase in plan.phases)
 
 
 @lru_cache(maxsize=65536)

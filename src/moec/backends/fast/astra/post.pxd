@@ -49,6 +49,7 @@ cdef class Post:
     cdef public bint counted
     cpdef slip(self, long long tag, long long src, long long dst, long long size, Train train)
     cpdef again(self, Event event)
+    cdef Channel _shaken_on(self, Channel channel)
     cdef _sound(self, long long src, long long dst, long long size)
     @cython.locals(channel=Channel)
     cpdef send(self, long long tag, long long src, long long dst, long long size, Event sent)

@@ -148,8 +148,7 @@ class Post:
         if not self._rendezvous:
             self.put(channel, sent)
             return
-        channel.holders += 1
-        back = self.hold(channel.tag + RENDEZVOUS, channel.dst, channel.src, HANDSHAKE)
+        back = self._shaken_on(channel)
         self.expect(back, Shaken(channel, sent, True))
         self.release(back)
 
@@ -158,10 +157,14 @@ class Post:
         if not self._rendezvous:
             self.expect(channel, done)
             return
-        channel.holders += 1
-        back = self.hold(channel.tag + RENDEZVOUS, channel.dst, channel.src, HANDSHAKE)
+        back = self._shaken_on(channel)
         self.put(back, Shaken(channel, done, False))
         self.release(back)
+
+    def _shaken_on(self, channel: Channel) -> Channel:
+        """The channel of a handshake, held; the other one is, too, until the handshake has come in."""
+        channel.holders += 1
+        return self.hold(channel.tag + RENDEZVOUS, channel.dst, channel.src, HANDSHAKE)
 
     def slip(self, tag: int, src: int, dst: int, size: int, train: Train) -> None:
         """Sends a message to an inbox of the office, or couples it to `train`, which then makes it."""

@@ -4,7 +4,7 @@ from moec.backends.fast.astra.wires cimport Message, Train
 
 cdef class Walk
 
-cdef class Round(Train):
+cdef class InTurn(Train):
     cdef Walk walk
     cdef Py_ssize_t place
     @cython.locals(walk=Walk, to='long long')
@@ -12,7 +12,7 @@ cdef class Round(Train):
 
 cdef class Walk(Algorithm):
     cdef Stream stream
-    cdef Round round
+    cdef InTurn train
     cdef tuple ring
     cdef Py_ssize_t where, sends_to, waits_for, away
     cdef bint direct, turned, gathers_late

@@ -7,7 +7,7 @@ from moec.backends.fast.astra.stream import Algorithm, Stream
 from moec.backends.fast.astra.wires import Message, Train
 
 
-class Round(Train):
+class InTurn(Train):
     """What a member sends from `place` in its ring on, to one after the other."""
 
     __slots__ = ("place", "walk")
@@ -26,13 +26,13 @@ class Round(Train):
 class Walk(Algorithm):
     """Sends a block whenever an endpoint is ready for one. `direct` keeps `window` blocks in flight, `ring` one.
 
-    Blocks are booked, and sent in the order of booking: the next one booked goes to `to`, the next one sent to `sends_to`
-    and makes the member wait for one from `waits_for`; `booked` are not sent yet.
+    Blocks are booked, and sent in the order of booking: the next one to `sends_to`, which makes the member wait for one from
+    `waits_for`; `booked` are not sent yet. `train` takes those of `direct` that wait for the way out.
     """
 
     __slots__ = (
         "arrived", "away", "booked", "direct", "fast", "free", "gathers_late", "left", "limit", "message", "parallel",
-        "reduces", "ring", "round", "sends_to", "slow", "slows", "stream", "turned", "waits_for", "where",
+        "reduces", "ring", "sends_to", "slow", "slows", "stream", "train", "turned", "waits_for", "where",
     )  # fmt: skip
 
     def __init__(self, stream: Stream, phase: Phase, direction: int) -> None:
@@ -51,7 +51,7 @@ class Walk(Algorithm):
         whole = not self.direct or phase.group is not None
         self.slows = (n - 1 if whole else 1) * self.parallel
         self.gathers_late = self.direct and phase.kind == "all_reduce"
-        self.round = Round(self)
+        self.train = InTurn(self)
         self.booked = 0
         self.fast = self.slow = self.free = 0
         self.turned = False
@@ -100,11 +100,11 @@ class Walk(Algorithm):
         to: int = self.ring[self.sends_to]
         from_: int = self.ring[self.waits_for]
         if self.direct:
-            if not self.round.left:
-                self.round.place = self.sends_to
+            if not self.train.left:
+                self.train.place = self.sends_to
             self.sends_to = self.past(self.sends_to, self.away)
             self.waits_for = self.past(self.waits_for, -self.away)
-            self.stream.exchange(to, from_, self.message, self.round)
+            self.stream.exchange(to, from_, self.message, self.train)
         else:
             self.stream.send(to, self.message)
             self.stream.receive(from_, self.message)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from moec.backends.fast.astra.cast import wrapped
-from moec.backends.fast.astra.network import SPANNED, Kind
+from moec.backends.fast.astra.network import SPANNED, AstraNetwork, Kind
 from moec.backends.fast.astra.plan import Plan, plan_of
 from moec.backends.fast.astra.post import TAGS
 from moec.backends.fast.astra.refusal import Refusal, Stopped, aborts, hangs
@@ -21,22 +21,18 @@ if TYPE_CHECKING:
 
 _GROUP_STREAMS = 1_000_000
 """A group counts its streams from its number times this (CommunicatorGroup.cc)."""
-_NO_PIECES = "a collective is divided by `preferred-dataset-splits`, which is missing or 0"
-_NEGATIVE_PIECES = "`preferred-dataset-splits` below 0 makes pieces without end"
-_NONE_ACTIVE = "`active-chunks-per-dimension` or the queues per dimension let no chunk of a collective begin"
 
 
 class Calls:
     """What a collective of a rank becomes: its stream number, its plan or custom set, as the simulator looks them up."""
 
-    __slots__ = ("_chosen", "_everybody", "_plans", "_sets", "_setup", "_streams", "_turns")
+    __slots__ = ("_chosen", "_everybody", "_plans", "_sets", "_setup", "_streams")
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._chosen: dict[tuple[int, int, Kind], str | None] = {}
         self._everybody = tuple(range(setup.world))
         self._plans: dict[tuple[Kind, int, int, tuple[bool, ...] | None], Plan | Refusal] = {}
-        self._turns: dict[tuple[int, str, int], int] = {}
         self._sets: CustomSets | None = None
         self._streams: dict[tuple[int, int], int] = {}
 
@@ -81,12 +77,9 @@ class Calls:
 
     def _planned(self, action: Gathers, members: tuple[int, ...]) -> Plan | Refusal:
         network, dims = self._setup.network, len(self._setup.network.dimensions)
-        if network.splits == 0:
-            return Refusal("crashes", -8, _NO_PIECES)
-        if network.splits < 0:
-            return Refusal("loops", None, _NEGATIVE_PIECES)
-        if network.active <= 0 or network.queues <= 0:
-            return hangs(_NONE_ACTIVE)
+        refused = _uncut(network)
+        if refused is not None:
+            return refused
         if len(set(members)) < len(members):
             return hangs(f"group {action.group} names a rank twice")
         if action.involved is None and not action.group and dims > SPANNED:
@@ -105,9 +98,7 @@ class Calls:
 
     def position(self, npu: Npu, members: tuple[int, ...]) -> int:
         """Which file of a custom set is the rank's: its place among the members' ranks in ascending order."""
-        if members is self._everybody:
-            return npu.rank
-        return sorted(members).index(npu.rank) if npu.rank in members else -1
+        return npu.rank if members is self._everybody else sorted(members).index(npu.rank)
 
     def score(self, prefix: str, action: Gathers, position: int) -> Score:
         """One member's part of a custom set."""
@@ -127,20 +118,11 @@ class Calls:
             self._sets = CustomSets(self._setup.beside, self._setup.per_node.values())
         return self._sets
 
-    def turn(self, npu: Npu, prefix: str, group: int) -> int:
-        """How many times a rank has come to a custom set before."""
-        key = (npu.rank, prefix, group)
-        turn = self._turns[key] = self._turns.get(key, -1) + 1
-        return turn
-
     def _splits(self, action: Gathers) -> None:
         network = self._setup.network
-        if network.splits == 0:
-            raise Stopped(Refusal("crashes", -8, _NO_PIECES))
-        if network.splits < 0:
-            raise Stopped(Refusal("loops", None, _NEGATIVE_PIECES))
-        if network.active <= 0 or network.queues <= 0:
-            raise Stopped(hangs(_NONE_ACTIVE))
+        refused = _uncut(network)
+        if refused is not None:
+            raise Stopped(refused)
         if network.splits > 1 or (action.kind == "all_gather" and not action.size):
             raise Stopped(hangs("a custom set in several pieces never ends: only one of them is started"))
 
@@ -150,17 +132,23 @@ class Calls:
         self._streams[npu.rank, 0] = own + count
         if not group:
             return own
-        first = self._streams.get((npu.rank, group), _wrapped(group * _GROUP_STREAMS))
+        first = self._streams.get((npu.rank, group), wrapped(group * _GROUP_STREAMS))
         self._streams[npu.rank, group] = first + count
         return first
 
 
+def _uncut(network: AstraNetwork) -> Refusal | None:
+    """Why no collective is cut into pieces that begin."""
+    if network.splits == 0:
+        return Refusal("crashes", -8, "a collective is divided by `preferred-dataset-splits`, which is missing or 0")
+    if network.splits < 0:
+        return Refusal("loops", None, "`preferred-dataset-splits` below 0 makes pieces without end")
+    if network.active <= 0 or network.queues <= 0:
+        return hangs("`active-chunks-per-dimension` or the queues per dimension let no chunk of a collective begin")
+    return None
+
+
 def numbered_apart(groups: Iterable[int]) -> bool:
     """Whether streams of different groups, and of all ranks, never have one tag (in the first million of each)."""
-    starts = [_wrapped(group * _GROUP_STREAMS) % TAGS for group in groups]
+    starts = [wrapped(group * _GROUP_STREAMS) % TAGS for group in groups]
     return len({0, *starts}) == len(starts) + 1
-
-
-def _wrapped(number: int) -> int:
-    """32 bits with a sign."""
-    return (number + 2**31) % 2**32 - 2**31

@@ -55,22 +55,25 @@ class EventMachine:
         calls, rank = self._calls, self._ranks[npu.rank]
         prefix, members = calls.custom(npu, action), calls.members(npu, action)
         if prefix is not None:
-            exchange = calls.exchange(prefix, action, members)
-            position = calls.position(npu, members)
-            if exchange is not None and position >= 0:
-                calls.number(npu, action.group, 1)
-                part = exchange.part(position, members)
-                rank.issue_own(lambda stream: Plain(stream, *part), partial(npu.delivered, node))
-                return
-            score = calls.score(prefix, action, calls.position(npu, members))
-            calls.number(npu, action.group, 1)
+            self._spelled_out(npu, node, action, prefix, members)
+            return
+        plan = calls.plan(npu, action, members)
+        first = calls.number(npu, action.group, plan.pieces)
+        rank.issue(plan, first, partial(npu.ended, node), family=action.kind)
+
+    def _spelled_out(self, npu: Npu, node: int, action: Gathers, prefix: str, members: tuple[int, ...]) -> None:
+        """A custom set: plain messages from columns, anything else node by node."""
+        calls, rank, position = self._calls, self._ranks[npu.rank], self._calls.position(npu, members)
+        exchange = calls.exchange(prefix, action, members)
+        score = calls.score(prefix, action, position) if exchange is None else None
+        calls.number(npu, action.group, 1)
+        if exchange is not None:
+            part = exchange.part(position, members)
+            rank.issue_own(lambda stream: Plain(stream, *part), partial(npu.delivered, node))
+        elif score is not None:
             rank.issue_own(
                 lambda stream: Custom(stream, score, members, npu.swallows, npu.fault), partial(npu.over, node)
             )
-        else:
-            plan = calls.plan(npu, action, members)
-            first = calls.number(npu, action.group, plan.pieces)
-            rank.issue(plan, first, partial(npu.ended, node), family=action.kind)
 
     def send(self, npu: Npu, node: int, action: Sends) -> None:
         if self._reaches(npu, action.peer, not self._setup.rendezvous):
