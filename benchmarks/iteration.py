@@ -48,9 +48,9 @@ def one(case: Case) -> None:
     import numpy as np
 
     from moec.backends.fast.backend import FastBackend
-    from moec.compiler.batch import RankBatch
+    from moec.compiler.ir.batch import RankBatch
     from moec.compiler.lower import lower, program_of
-    from moec.compiler.pipeline import prepare
+    from moec.compiler.prepare import prepare
     from moec.dsl.load import load
 
     experiment, report = load(str(SPEC), overrides=list(case.overrides))

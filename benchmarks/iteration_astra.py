@@ -20,14 +20,14 @@ from time import process_time
 import numpy as np
 
 import moec
-from moec.backends.astra_sim.find import find
-from moec.backends.astra_sim.inputs import inputs_of
-from moec.backends.astra_sim.runner import run_many
-from moec.backends.fast.on_astra import AstraEstimator
+from moec.arrays import Array
+from moec.backends.astra.estimator import AstraEstimator
+from moec.backends.astra.simulator.find import find
+from moec.backends.astra.simulator.inputs import inputs_of
+from moec.backends.astra.simulator.runner import run_many
 from moec.compiled import state
-from moec.compiler.batch import RankBatch
-from moec.compiler.graph import Graph
-from moec.compiler.kernels import Array
+from moec.compiler.ir.batch import RankBatch
+from moec.compiler.ir.graph import Graph
 from moec.compiler.lower import lower, program_of
 from moec.compiler.lower.program import Program
 from moec.dsl.schema import AstraSystem

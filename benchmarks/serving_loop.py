@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from moec.backends.base import StepTimes
-from moec.compiler.batch import Load
-from moec.compiler.layout import Layout
+from moec.compiler.ir.batch import Load
+from moec.compiler.sizes.layout import Layout
 from moec.dsl.schema import (
     AttentionPlan,
     Cluster,
@@ -34,7 +34,7 @@ from moec.dsl.schema import (
     Workload,
 )
 from moec.serving.loop import serve
-from moec.serving.workload import workload_of
+from moec.serving.requests.stream import workload_of
 
 
 @dataclass(frozen=True, slots=True)

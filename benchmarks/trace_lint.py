@@ -22,10 +22,11 @@ from pathlib import Path
 
 import numpy as np
 
-from moec.backends.astra_sim.configs import configs
-from moec.backends.astra_sim.settings import AstraSettings
-from moec.backends.astra_sim.wiring import Dimension
-from moec.compiler.chakra.node import GLOBAL_METADATA, CollectiveType, Ints, NodeType, collects, computes, moves, node
+from moec.arrays import Ints
+from moec.backends.astra.files.configs import configs
+from moec.backends.astra.files.settings import AstraSettings
+from moec.backends.astra.files.wiring import Dimension
+from moec.compiler.chakra.node import GLOBAL_METADATA, CollectiveType, NodeType, collects, computes, moves, node
 from moec.compiler.chakra.wire import Piece, render
 
 MOEC = Path(sysconfig.get_path("scripts")) / "moec"

@@ -17,14 +17,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from moec.backends.astra_sim.inputs import inputs_of
-from moec.compilation import choose
-from moec.compiler.graph import Graph
+from moec.backends.astra.simulator.inputs import inputs_of
+from moec.compiler.ir.graph import Graph
 from moec.compiler.lower import lower, program_of
 from moec.dsl.load import load
 from moec.dsl.schema import AstraOptions, Experiment
 from moec.dsl.schema.astra_sim import Encoding
-from moec.session import open_session
+from moec.run.session import open_session
+from moec.run.traces import choose
 
 SPECS = Path(__file__).resolve().parent / "specs"
 

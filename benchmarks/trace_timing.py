@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from moec.backends.astra_sim.output import parse
+from moec.backends.astra.simulator.output import parse
 from moec.compiler.chakra.node import GLOBAL_METADATA, CollectiveType, NodeType, collects, computes, node
 from moec.compiler.chakra.wire import render
 
@@ -52,7 +52,7 @@ WORKER = """
 import json, resource, sys, time
 from moec import time_traces
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-import moec.backends.fast.replay.run, moec.backends.fast.replay.coarse, moec.backends.fast.replay.machine
+import moec.backends.astra.replay.run, moec.backends.astra.replay.coarse, moec.backends.astra.replay.machine
 before, start = peak(), time.thread_time()
 timing = time_traces(sys.argv[1], **json.loads(sys.argv[2]))
 print(json.dumps([time.thread_time() - start, peak() - before, list(timing.finish_ns), timing.events]))

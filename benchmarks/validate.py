@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from moec.dsl.load import load
-from moec.report.validation.compare import Comparison, compare
-from moec.report.validation.match import match
-from moec.report.validation.recorded import Recorded, read_run
-from moec.session import open_session, simulate
+from moec.run.session import open_session, simulate
+from moec.study.validation.compare import Comparison, compare
+from moec.study.validation.match import match
+from moec.study.validation.recorded import Recorded, read_run
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = {

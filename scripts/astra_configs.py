@@ -6,8 +6,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from moec.backends.astra_sim.configs import configs
-from moec.backends.astra_sim.settings import Congestion, settings_of
+from moec.backends.astra.files.configs import configs
+from moec.backends.astra.files.settings import Congestion, settings_of
 from moec.dsl.load import check_file
 from moec.dsl.schema import AstraOptions
 

@@ -20,8 +20,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import least_squares
 
-from moec.backends.fast.network import Tier, TwoTier, alltoall_ns
-from moec.compiler.graph import Dense, Outer, Relay
+from moec.backends.network.alpha_beta import Tier, TwoTier, alltoall_ns
+from moec.compiler.ir.graph import Dense, Outer, Relay
 
 HIDDEN, TOP_K, EXPERTS, PER_NODE = 7168, 8, 256, 8
 FP8, BF16 = HIDDEN + HIDDEN // 128 * 4, HIDDEN * 2

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from moec.backends.fast.network import Tier, TwoTier, alltoall_ns, collective_ns
-from moec.compiler.graph import Outer
+from moec.backends.network.alpha_beta import Tier, TwoTier, alltoall_ns, collective_ns
+from moec.compiler.ir.graph import Outer
 from moec.dsl.load import load_text
 from moec.dsl.schema import Link
 

@@ -18,18 +18,18 @@ from pathlib import Path
 
 import numpy as np
 
-from moec.compiler.batch import Batch, RankBatch
 from moec.compiler.costs import cost_model
 from moec.compiler.costs.profile.axis import on_point
+from moec.compiler.costs.profile.bundle_files import FAMILY, Rows, read_file
 from moec.compiler.costs.profile.curve import Curve
 from moec.compiler.costs.profile.grid import Grid, Point
 from moec.compiler.costs.profile.plane import Plane
-from moec.compiler.costs.profile.read import FAMILY, Rows, read_file
 from moec.compiler.costs.roofline import Roofline
-from moec.compiler.graph import Compute
+from moec.compiler.ir.batch import Batch, RankBatch
+from moec.compiler.ir.graph import Compute
 from moec.compiler.lower import context_of, lower, program_of
 from moec.compiler.routing.law import routing_law
-from moec.compiler.routing.records import Source
+from moec.diagnostics.csv_records import Source
 from moec.dsl.load import load_text
 
 AXES = ("prompt tokens", "tokens cached before", "decode tokens", "context of decode tokens")

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from moec.compiler.costs.roofline import Roofline
-from moec.compiler.kernels import Attention, Elementwise, ExpertFfn, Gemm, Kernel
+from moec.compiler.ir.kernels import Attention, Elementwise, ExpertFfn, Gemm, Kernel
 from moec.dsl.schema import Compute, Device
 
 # NVIDIA RTX PRO 6000 Blackwell Server Edition data sheet; the dense bf16 rate is that at the boost clock of 2430 MHz.

@@ -20,7 +20,7 @@ from moec.compiler.costs.silicon.grids import Line, Plane
 from moec.compiler.costs.silicon.library import Library
 from moec.compiler.costs.silicon.mixtures import Mixtures, Shape
 from moec.compiler.costs.silicon.package import systems
-from moec.compiler.kernels import Attention, ExpertFfn, Gemm
+from moec.compiler.ir.kernels import Attention, ExpertFfn, Gemm
 from moec.dsl.load import load_text
 from moec.dsl.schema import Device
 

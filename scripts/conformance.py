@@ -16,16 +16,16 @@ from time import perf_counter
 
 import numpy as np
 
-from moec.backends.astra_sim.backend import AstraSimBackend
-from moec.backends.astra_sim.settings import Congestion
-from moec.backends.fast.on_astra import AstraEstimator
-from moec.compiler.batch import Batch, RankBatch
-from moec.compiler.chakra.write import trace
-from moec.compiler.costs.base import Estimate
-from moec.compiler.graph import Graph
-from moec.compiler.kernels import Kernel
+from moec.backends.astra.estimator import AstraEstimator
+from moec.backends.astra.files.settings import Congestion
+from moec.backends.astra.simulator.backend import AstraSimBackend
+from moec.compiler.chakra.writing.write import trace
+from moec.compiler.ir.batch import Batch, RankBatch
+from moec.compiler.ir.estimate import Estimate
+from moec.compiler.ir.graph import Graph
+from moec.compiler.ir.kernels import Kernel
 from moec.compiler.lower import lower, program_of
-from moec.compiler.pipeline import prepare
+from moec.compiler.prepare import prepare
 from moec.dsl.load import check_file
 from moec.dsl.schema import AstraOptions, AstraSystem, Device, Experiment, Routing, Zipf
 

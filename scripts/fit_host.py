@@ -22,10 +22,10 @@ from pathlib import Path
 
 import numpy as np
 
-from moec.compiler.batch import Load, RankBatch, load_of
+from moec.compiler.ir.batch import Load, RankBatch, load_of
 from moec.dsl.load import load
-from moec.report.validation.recorded import Recorded, read_run
-from moec.session import Session, open_session
+from moec.run.session import Session, open_session
+from moec.study.validation.recorded import Recorded, read_run
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = {

@@ -4,7 +4,7 @@ The measurements are NCCL's times in the package aiconfigurator-core 0.12.0 (NVI
 
     python scripts/fit_network.py [--data DIRECTORY]
 
-The model is that of `moec.backends.fast.network` inside one node. Three figures a link for all collectives, 2 to 8 GPUs
+The model is that of `moec.backends.network.alpha_beta` inside one node. Three figures a link for all collectives, 2 to 8 GPUs
 and 8 KB to 256 MB; the logarithm of model ÷ measurement in least squares, outliers damped beyond 10 %. The newest NCCL
 version of each GPU; sizes count elements of two bytes. Left out: L40S with 4 and 8 GPUs, 5 and 20 times slower than with
 2, because their traffic crosses the bridges of the measured host.
@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import least_squares
 
-from moec.backends.fast.network import Tier, TwoTier, alltoall_ns, collective_ns
-from moec.compiler.graph import Outer
+from moec.backends.network.alpha_beta import Tier, TwoTier, alltoall_ns, collective_ns
+from moec.compiler.ir.graph import Outer
 
 FAMILIES = {
     "nvlink3": (300.0, ("a100_sxm",)),

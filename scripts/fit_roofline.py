@@ -32,7 +32,7 @@ from scipy.optimize import least_squares
 
 from moec.compiler.costs.curves import Curves, quantise_ns
 from moec.compiler.costs.roofline import Roofline
-from moec.compiler.kernels import Attention, Elementwise, ExpertFfn, Gemm, Kernel
+from moec.compiler.ir.kernels import Attention, Elementwise, ExpertFfn, Gemm, Kernel
 from moec.dsl.schema import Compute, Device, Dtype
 
 GPUS = (

@@ -82,9 +82,19 @@ def drawn(seed: int) -> Subject:
     method = pick(["alltoall", "alltoall", "allgather_reducescatter", "allreduce"])
     overlap = pick(["none", "none", "two_batch", "shared_expert"])
     popularity = pick(["uniform()", "zipf(exponent: 0.8)", "power_law(alpha: 1.2)", "dirichlet(alpha: 0.5)"])
-    backend = pick(["fast()"] * 5 + ["fast(routing: drawn)", "fast(network: astra())", "fast(network: astra(congestion: unaware))"])
+    backend = pick(
+        ["fast()"] * 5 + ["fast(routing: drawn)", "fast(network: astra())", "fast(network: astra(congestion: unaware))"]
+    )
     few = "drawn" in backend or "astra" in backend
-    arrivals = pick(["poisson(rate: 30 req/s)", "burst()", "closed_loop(6)", "constant(rate: 15 req/s)", "gamma(rate: 20 req/s, cv: 2)"])
+    arrivals = pick(
+        [
+            "poisson(rate: 30 req/s)",
+            "burst()",
+            "closed_loop(6)",
+            "constant(rate: 15 req/s)",
+            "gamma(rate: 20 req/s, cv: 2)",
+        ]
+    )
     blocks = f"blocks = {rng.randint(60, 400)}" if rng.random() < 0.4 else ""
     preemption = "preemption = swap" if rng.random() < 0.3 else ""
     extra = "per_layer = shuffled," if rng.random() < 0.5 else ""

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moec.backends.fast.backend import FastBackend
-from moec.compiler.batch import RankBatch
+from moec.compiler.ir.batch import RankBatch
 from moec.compiler.lower import lower
 from moec.dsl.schema import Experiment, Moe, Routing, Zipf
 from support.cases import GPU, MIXTURE, MODELS, NIC, experiment, program, random_batch

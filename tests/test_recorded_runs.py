@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from moec.dsl.load import load
-from moec.report.validation.compare import compare
-from moec.report.validation.match import match
-from moec.report.validation.recorded import read_run
-from moec.report.validation.verdict import bands_of, verdict
-from moec.session import open_session, simulate
+from moec.run.session import open_session, simulate
+from moec.study.validation.compare import compare
+from moec.study.validation.match import match
+from moec.study.validation.recorded import read_run
+from moec.study.validation.verdict import bands_of, verdict
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "validation"

@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any
 from moec.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from moec.backends.fast.replay.run import time_traces
-    from moec.backends.fast.replay.timing import Refused, Timing
-    from moec.dsl.diagnostics import Diagnostic, Report
+    from moec.backends.astra.replay.run import time_traces
+    from moec.backends.astra.replay.timing import Refused, Timing
+    from moec.diagnostics import Diagnostic, Report
+    from moec.diagnostics.render import render
     from moec.dsl.load import load
-    from moec.dsl.render import render
     from moec.dsl.schema import Experiment
     from moec.report.metrics import summary
+    from moec.run.session import Session, open_session, simulate
     from moec.serving.results import Results
-    from moec.session import Session, open_session, simulate
 
 __all__ = [
     "Diagnostic",
@@ -47,19 +47,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Diagnostic": "moec.dsl.diagnostics",
+    "Diagnostic": "moec.diagnostics",
     "Experiment": "moec.dsl.schema",
-    "Refused": "moec.backends.fast.replay.timing",
-    "Report": "moec.dsl.diagnostics",
+    "Refused": "moec.backends.astra.replay.timing",
+    "Report": "moec.diagnostics",
     "Results": "moec.serving.results",
-    "Session": "moec.session",
-    "Timing": "moec.backends.fast.replay.timing",
+    "Session": "moec.run.session",
+    "Timing": "moec.backends.astra.replay.timing",
     "load": "moec.dsl.load",
-    "open_session": "moec.session",
-    "render": "moec.dsl.render",
-    "simulate": "moec.session",
+    "open_session": "moec.run.session",
+    "render": "moec.diagnostics.render",
+    "simulate": "moec.run.session",
     "summary": "moec.report.metrics",
-    "time_traces": "moec.backends.fast.replay.run",
+    "time_traces": "moec.backends.astra.replay.run",
 }
 """Where each public name lives; modules are imported when a name of theirs is first used."""
 

@@ -10,7 +10,7 @@ import pytest
 
 from moec.backends.critical_path import critical_path, path_shares
 from moec.backends.fast.backend import FastBackend
-from moec.backends.moments import timeline
+from moec.backends.timeline import timeline
 from moec.compiler.lower import lower
 from moec.dsl.schema import AstraSystem, FastOptions, Routing, Zipf
 from support.cases import MODELS, experiment, program, random_batch

@@ -118,7 +118,7 @@ def test_an_unknown_verb_is_named(moec):
 
 @pytest.mark.parametrize("target", ["tiny.moe", "tiny.moe/below", "."])
 def test_a_bad_output_folder_is_refused_before_anything_runs(moec, tiny, monkeypatch, target):
-    monkeypatch.setattr("moec.session.simulate", lambda *_: pytest.fail("it ran"))
+    monkeypatch.setattr("moec.run.session.simulate", lambda *_: pytest.fail("it ran"))
 
     ran = moec("simulate", tiny, "-o", target)
 

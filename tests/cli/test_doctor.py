@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from moec.backends.astra_sim.smoke import expected_ns
+from moec.backends.astra.simulator.smoke import expected_ns
 from support.simulators import fake
 
 AWARE_NS = expected_ns("aware")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from moec.backends.astra_sim import runner
-from moec.report import folder as output
+from moec.backends.astra.simulator import runner
+from moec.report import output_folder as output
 from support.simulators import fake
 
 SLOW = """

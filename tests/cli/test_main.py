@@ -74,8 +74,8 @@ def loaded(*arguments: str) -> set[str]:
 def test_a_run_imports_the_verb_that_it_names():
     homes = {path.partition(":")[0] for path in VERBS.values()}
 
-    assert loaded("doctor", "--help") & homes == {"moec.cli.doctor"}
-    assert loaded(*SILICON.split(), "--help") & homes == {"moec.cli.validate_silicon"}
+    assert loaded("doctor", "--help") & homes == {"moec.cli.verbs.doctor"}
+    assert loaded(*SILICON.split(), "--help") & homes == {"moec.cli.verbs.validate_silicon"}
     assert loaded("--help") >= homes
 
 
@@ -83,14 +83,14 @@ def test_a_check_imports_nothing_that_runs_a_simulator_or_reads_measured_tables(
     modules = loaded("check", str(tiny))
 
     assert "moec.backends.fast.backend" in modules
-    assert not modules & {"moec.backends.astra_sim.backend", "moec.compiler.costs.silicon.model"}
+    assert not modules & {"moec.backends.astra.simulator.backend", "moec.compiler.costs.silicon.silicon_costs"}
 
 
 def test_timing_ranks_that_are_alike_imports_no_finer_evaluation_and_json_no_tables(tmp_path):
     prefix = write_set(tmp_path / "set", [[coll(1, size=1 << 20)]] * 4)
     modules = loaded("trace", "time", prefix, "--json")
 
-    replay = "moec.backends.fast.replay."
+    replay = "moec.backends.astra.replay."
     assert replay + "solo" in modules
     assert not modules & {replay + "coarse", replay + "machine", replay + "custom_sets", "rich.console"}
 

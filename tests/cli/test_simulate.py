@@ -113,7 +113,7 @@ def test_an_interruption_is_no_traceback_and_leaves_no_folder(moec, tiny, monkey
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("moec.session.simulate", interrupted)
+    monkeypatch.setattr("moec.run.session.simulate", interrupted)
     ran = moec("simulate", tiny, "-o", "out")
 
     assert ran.code == 130

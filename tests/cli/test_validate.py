@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from moec.report.validation.match import SETTINGS
-from moec.report.validation.meta import KINDS
+from moec.study.validation.match import SETTINGS
+from moec.study.validation.meta import KINDS
 from support.recorded import record, write
 
 AT_ONCE = ("serving.overhead.admission=0 s",)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from moec.dsl.diagnostics import Diagnostic
+from moec.diagnostics import Diagnostic
+from moec.diagnostics.render import render
 from moec.dsl.load import check_file, load, load_text
-from moec.dsl.render import render
 from moec.dsl.schema import TraceRequests
 from support.specs import WHOLE
 

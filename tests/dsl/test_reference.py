@@ -9,8 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from moec.diagnostics.render import render
 from moec.dsl.load import check_text
-from moec.dsl.render import render
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")

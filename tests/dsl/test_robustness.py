@@ -8,10 +8,10 @@ import re
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from moec.dsl.diagnostics import Report
+from moec.diagnostics import Report
+from moec.diagnostics.render import render
 from moec.dsl.export import to_json
 from moec.dsl.load import check_text, load_text
-from moec.dsl.render import render
 from support.specs import WHOLE
 
 SNIPPETS = st.sampled_from(

@@ -8,9 +8,9 @@ from importlib.resources import files
 
 import pytest
 
-from moec.compiler.memory import check_memory, memory_of
-from moec.compiler.parameters import parameters
-from moec.compiler.plan import check_plan
+from moec.compiler.check.memory import check_memory, memory_of
+from moec.compiler.check.plan import check_plan
+from moec.compiler.sizes.parameters import parameters
 from moec.dsl.load import check_text
 from moec.dsl.schema import Experiment
 

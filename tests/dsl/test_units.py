@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moec.dsl.arithmetic import apply
+from moec.dsl.meaning.arithmetic import apply
+from moec.dsl.meaning.values import Quantity
 from moec.dsl.units import BASE, NUMBER, RATE, SIZE, TIME, TOKENS, UNITS, Dimension, exact, shown, to_si
-from moec.dsl.values import Quantity
 
 
 @pytest.mark.parametrize(

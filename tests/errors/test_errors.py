@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from moec.dsl.codes import CODES
-from moec.dsl.diagnostics import Report
+from moec.diagnostics import Report
+from moec.diagnostics.codes import CODES
+from moec.diagnostics.render import render
 from moec.dsl.load import check_file, load
-from moec.dsl.render import render
 
 HERE = Path(__file__).parent
 CASES = sorted(file for file in HERE.glob("M*.*") if file.suffix in (".moe", ".json") and file.stem[:4] in CODES)
-DSL = HERE.parents[1] / "src" / "moec" / "dsl"
+SOURCES = [HERE.parents[1] / "src" / "moec" / name for name in ("dsl", "diagnostics")]
 
 
 def _report(file: str) -> Report:
@@ -46,5 +46,6 @@ def test_every_code_has_a_golden() -> None:
 
 
 def test_every_code_in_the_source_is_in_the_table() -> None:
-    used = {code for file in DSL.rglob("*.py") for code in re.findall(r'"(M\d{3})"', file.read_text(encoding="utf-8"))}
+    files = [file for source in SOURCES for file in source.rglob("*.py")]
+    used = {code for file in files for code in re.findall(r'"(M\d{3})"', file.read_text(encoding="utf-8"))}
     assert used == set(CODES)

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from moec.compiler.memory import check_memory
-from moec.compiler.plan import check_plan
-from moec.dsl.diagnostics import Report, has_errors
+from moec.compiler.check.memory import check_memory
+from moec.compiler.check.plan import check_plan
+from moec.diagnostics import Report, has_errors
+from moec.diagnostics.render import render
 from moec.dsl.load import load
-from moec.dsl.render import render
 
 HERE = Path(__file__).parent
-COMPILER = HERE.parents[1] / "src" / "moec" / "compiler"
-SOURCES = [COMPILER / f"{name}.py" for name in ("memory", "plan", "splits", "wellformed", "fidelity")]
+SOURCES = sorted((HERE.parents[1] / "src" / "moec" / "compiler" / "check").glob("*.py"))
 CODES = sorted({code for file in SOURCES for code in re.findall(r'"(M\d{3})"', file.read_text(encoding="utf-8"))})
 CASES = sorted(file for file in HERE.glob("M*.moe") if file.stem[:4] in CODES)
 

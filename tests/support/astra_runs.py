@@ -9,8 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from moec.backends.fast.astra import AstraNetwork, Dim, Refusal, collective_ns, custom_alltoall_ns, sendrecv_alltoall_ns
-from moec.backends.fast.astra.sends import rotating
+from moec.backends.astra.network import (
+    AstraNetwork,
+    Dim,
+    Refusal,
+    collective_ns,
+    custom_alltoall_ns,
+    sendrecv_alltoall_ns,
+)
+from moec.backends.astra.network.custom.issue_order import rotating
 
 MEASURED = Path(__file__).parents[3] / "shared" / "validation" / "astra_sim" / "collectives.csv"
 KINDS = ("all_reduce", "all_gather", "reduce_scatter", "all_to_all")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from moec.compiler.batch import Batch, RankBatch
+from moec.compiler.ir.batch import Batch, RankBatch
 from moec.dsl.schema import (
     AttentionPlan,
     Cluster,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from moec.compiler.routing.cells import expert_keys, slots_of
 from moec.compiler.routing.law import RoutingLaw
-from moec.compiler.routing.race import draw
+from moec.compiler.routing.math.cells import expert_keys, slots_of
+from moec.compiler.routing.math.race import draw
 
 FIELDS = ("rows_max", "active", "active_max", "hits", "hits_max")
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from moec.backends.astra_sim.output import parse
-from moec.backends.fast.replay.run import time_traces
-from moec.backends.fast.replay.timing import Refused
+from moec.backends.astra.replay.run import time_traces
+from moec.backends.astra.replay.timing import Refused
+from moec.backends.astra.simulator.output import parse
 from support.simulators import real
 
 FLAGS = {

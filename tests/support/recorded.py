@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from moec.dsl.load import load
-from moec.session import open_session, simulate
+from moec.run.session import open_session, simulate
 
 WALL, OWN = 1.7e9, 4321.5
 """Where the two clocks of such a file begin: arrivals on the wall's, all else on the engine's own."""

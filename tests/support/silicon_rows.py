@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moec.report.validation.silicon.rows import Row
+from moec.study.silicon.rows import Row
 
 ROW = Row(
     "a", "source_file=2026-03-25.csv; silicon_concurrency=4; measured=2026-03-27T08:01:51Z", "vllm", "0.18.0",

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from moec.compiler.batch import Load, load_of
+from moec.compiler.ir.batch import Load, load_of
 from moec.dsl.schema import Experiment, KvCache, Model
 from support.cases import GPU, MIXTURE, experiment, random_batch
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from moec.backends.fast.tiers import TwoTier
+from moec.backends.network.tiers import TwoTier
 
 Loads = dict[tuple[str, str], dict[object, float]]
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from moec.compiler.batch import Load
-from moec.compiler.graph import Graph
-from moec.compiler.kernels import Array
+from moec.arrays import Array
+from moec.compiler.ir.batch import Load
+from moec.compiler.ir.graph import Graph
 from moec.compiler.lower import Context
-from moec.dsl.diagnostics import Diagnostic
+from moec.diagnostics import Diagnostic
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from moec.backends.base import Timing
-from moec.backends.moments import Moments
-from moec.compiler.graph import Graph, SendRecv, Stream
+from moec.backends.timeline import Moments
+from moec.compiler.ir.graph import Graph, SendRecv, Stream
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from moec.compiler.batch import RankBatch
-from moec.compiler.graph import Graph
+from moec.compiler.ir.batch import RankBatch
+from moec.compiler.ir.graph import Graph
 from moec.compiler.lower import Context, lower, program_of
 
 DECODES = 8

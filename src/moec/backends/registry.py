@@ -7,23 +7,23 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Protocol
 
 from moec.backends.base import Backend
-from moec.dsl.diagnostics import Diagnostic
+from moec.diagnostics import Diagnostic
 from moec.dsl.schema import Experiment
 
 if TYPE_CHECKING:
-    from moec.backends.compiled import FolderTimer
+    from moec.backends.astra.folders import FolderTimer
 
 ENTRY_POINTS = "moec.backends"
 BACKENDS: dict[str, str] = {
     "fast": "moec.backends.fast.backend:FastBackend",
-    "astra_sim": "moec.backends.astra_sim.backend:AstraSimBackend",
+    "astra_sim": "moec.backends.astra.simulator.backend:AstraSimBackend",
 }
 """Name -> `module:class`, read without looking at installed packages."""
 
 
 FOLDER_TIMERS: dict[str, str] = {
-    "fast": "moec.backends.fast.compiled:time_compiled",
-    "astra_sim": "moec.backends.astra_sim.compiled:time_compiled",
+    "fast": "moec.backends.astra.folder_replay:time_compiled",
+    "astra_sim": "moec.backends.astra.simulator.folder_timing:time_compiled",
 }
 """Backends that time compiled traces as they stand in a folder -> `module:function`, a `FolderTimer`."""
 

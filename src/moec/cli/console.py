@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from moec.dsl.diagnostics import Diagnostic, Report, Span
+from moec.diagnostics import Diagnostic, Report, Span
 
 FINE, WRONG_SPECIFICATION, WRONG_COMMAND, OUTSIDE_TOOL_FAILED, OUT_OF_BANDS, INTERRUPTED = 0, 1, 2, 3, 4, 130
 """Exit codes."""
@@ -40,11 +40,11 @@ def note_report(report: Report) -> None:
     if sys.stderr.isatty():
         from rich.console import Console
 
-        from moec.dsl.render import styled
+        from moec.diagnostics.render import styled
 
         Console(stderr=True, highlight=False).print(styled(report), soft_wrap=True)
     else:
-        from moec.dsl.render import render
+        from moec.diagnostics.render import render
 
         note(render(report))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from moec.dsl.diagnostics import Diagnostic
+from moec.diagnostics import Diagnostic
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Ending:
 
 def target_faults(output: Path | None, *, force: bool) -> list[Diagnostic]:
     """Why nothing could be written to `-o`, with `--force` or without."""
-    from moec.report.folder import check_target
+    from moec.report.output_folder import check_target
 
     if output is not None:
         return check_target(output, force=force)

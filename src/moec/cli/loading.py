@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from moec.dsl.diagnostics import Diagnostic, Report
+from moec.diagnostics import Diagnostic, Report
 from moec.dsl.load import check_file, load
-from moec.session import ASTRA_SIM, FAST, Session, astra_options, backend_of, open_session
+from moec.run.session import ASTRA_SIM, FAST, Session, astra_options, backend_of, open_session
 
 
 def session_of(

@@ -13,9 +13,9 @@ from typing import Annotated
 
 import typer
 
-from moec.backends.astra_sim.failure import SimulatorError
+from moec.backends.astra.simulator.failure import SimulatorError
 from moec.cli.console import FINE, INTERRUPTED, WRONG_COMMAND, fail, note, say
-from moec.dsl.diagnostics import Diagnostic, Report
+from moec.diagnostics import Diagnostic, Report
 from moec.version import VERSION
 
 TERMINATED = 128 + signal.SIGTERM
@@ -25,14 +25,14 @@ UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 SILICON = "validate silicon"
 """Two words on the command line."""
 VERBS = {
-    "check": "moec.cli.check:check",
-    "simulate": "moec.cli.simulate:simulate",
-    "explain": "moec.cli.explain:explain",
-    "compile": "moec.cli.compile:compile",
-    "validate": "moec.cli.validate:validate",
-    "doctor": "moec.cli.doctor:doctor",
-    SILICON: "moec.cli.validate_silicon:validate_silicon",
-    "trace": "moec.cli.trace:trace",
+    "check": "moec.cli.verbs.check:check",
+    "simulate": "moec.cli.verbs.simulate:simulate",
+    "explain": "moec.cli.verbs.explain:explain",
+    "compile": "moec.cli.verbs.compile:compile",
+    "validate": "moec.cli.verbs.validate:validate",
+    "doctor": "moec.cli.verbs.doctor:doctor",
+    SILICON: "moec.cli.verbs.validate_silicon:validate_silicon",
+    "trace": "moec.cli.verbs.trace:trace",
 }
 """Where each verb lives, in the order of the help. A run imports, and describes to typer, the one that it names."""
 

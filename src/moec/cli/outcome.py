@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from moec.cli.console import note, say
-from moec.dsl.diagnostics import Diagnostic
+from moec.diagnostics import Diagnostic
 from moec.report.metrics import summary
+from moec.run.session import Session
 from moec.serving.results import Results
-from moec.session import Session
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,9 +38,9 @@ class Outcome:
 
     def write(self, folder: Path, *, force: bool) -> list[Diagnostic]:
         """The files of the run, all or none."""
-        from moec.report.files import run_files
-        from moec.report.folder import write_folder
-        from moec.report.phases import cost_sources, session_phases
+        from moec.report.output_folder import write_folder
+        from moec.report.run_files import run_files
+        from moec.run.phases import cost_sources, session_phases
 
         files = run_files(
             self.session.experiment,
@@ -55,8 +55,8 @@ class Outcome:
     def show(self, folder: Path | None) -> None:
         """The table, on stdout; where the files are, on stderr."""
         from moec.report.limits import limits_of
+        from moec.report.run_table import run_report
         from moec.report.style import as_text
-        from moec.report.tables import run_report
 
         experiment = self.session.experiment
         limits = limits_of(self.results, experiment.serving, self.session.prepared.context.layout.dp)

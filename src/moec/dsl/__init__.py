@@ -1,0 +1,1 @@
+"""The `.moe` language: from a file to typed experiments."""

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from moec.dsl.parser import EDITION
+from moec.dsl.meaning.shapes import Shape, shapes_of
+from moec.dsl.meaning.surface import surface_name
 from moec.dsl.schema import Experiment
-from moec.dsl.shapes import Shape, shapes_of
-from moec.dsl.surface import surface_name
+from moec.dsl.text.parser import EDITION
 from moec.dsl.units import NUMBER, TOKENS, Dimension, exact
 
 

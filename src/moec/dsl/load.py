@@ -6,16 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from moec.dsl import ast
-from moec.dsl.build import Building
-from moec.dsl.diagnostics import Diagnostic, Label, Report, Span
-from moec.dsl.later import sweep_cannot_run
-from moec.dsl.nearest import did_you_mean, listed
+from moec.diagnostics import Diagnostic, Label, Report, Span
+from moec.diagnostics.nearest import did_you_mean, listed
+from moec.dsl.meaning.build import Building
+from moec.dsl.meaning.later import sweep_cannot_run
+from moec.dsl.meaning.resolve import Resolution
+from moec.dsl.meaning.values import FAILED, Record, Unit
 from moec.dsl.overrides import amend
-from moec.dsl.resolve import Resolution
 from moec.dsl.schema import Experiment
 from moec.dsl.sources import Sources
-from moec.dsl.values import FAILED, Record, Unit
+from moec.dsl.text import ast
 
 
 def load(

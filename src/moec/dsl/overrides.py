@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from moec.dsl import ast
-from moec.dsl.parser import parse_setting
+from moec.dsl.meaning.values import Record, Scope, Unit
 from moec.dsl.sources import Sources
-from moec.dsl.tree import join
-from moec.dsl.values import Record, Scope, Unit
+from moec.dsl.text import ast
+from moec.dsl.text.parser import parse_setting
+from moec.dsl.text.tree import join
 
 
 def amend(experiment: Record, overrides: Sequence[str], unit: Unit, sources: Sources) -> Record:

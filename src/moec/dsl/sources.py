@@ -6,15 +6,16 @@ import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from moec.dsl import ast
-from moec.dsl.diagnostics import Diagnostic, Label, Span
-from moec.dsl.json_text import parse_json
-from moec.dsl.later import cannot_yet, sweep_cannot_run
-from moec.dsl.nearest import did_you_mean, listed, nearest
-from moec.dsl.parser import parse
-from moec.dsl.shapes import shapes_of
-from moec.dsl.surface import KINDS
-from moec.dsl.values import Unit
+from moec.diagnostics import Diagnostic, Label, Span
+from moec.diagnostics.nearest import did_you_mean, listed, nearest
+from moec.diagnostics.not_yet import cannot_yet
+from moec.dsl.meaning.later import sweep_cannot_run
+from moec.dsl.meaning.shapes import shapes_of
+from moec.dsl.meaning.surface import KINDS
+from moec.dsl.meaning.values import Unit
+from moec.dsl.text import ast
+from moec.dsl.text.json_text import parse_json
+from moec.dsl.text.parser import parse
 
 STD = Path(__file__).with_name("std")
 _NESTED_KINDS = ("pool", "instance")

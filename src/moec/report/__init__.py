@@ -1,0 +1,1 @@
+"""Figures as text, JSON, CSV; nothing here computes a time."""

@@ -6,13 +6,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from moec.backends.fast.exchange_report import ExchangeReport
-from moec.compiler.memory import MemoryReport
-from moec.compiler.parameters import parameters
+from moec.backends.network.report import ExchangeReport
+from moec.compiler.check.memory import MemoryReport
+from moec.compiler.sizes.parameters import parameters
 from moec.dsl.schema import Experiment
-from moec.report.phases import Phase, Typical
 from moec.report.style import bar, plain_table
 from moec.report.wording import gigabytes, plan_name, scaled
+from moec.run.phases import Phase, Typical
 
 _STYLES = {"compute": "green", "memory": "cyan", "latency": "yellow", "network": "magenta"}
 

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from typing import Any
 
 from moec.backends.critical_path import PathShare
-from moec.backends.fast.exchange_report import ExchangeReport
-from moec.compiler.memory import MemoryReport
-from moec.compiler.parameters import KINDS, parameters
+from moec.backends.network.report import ExchangeReport
+from moec.backends.op_rows import OpRow
+from moec.compiler.check.memory import MemoryReport
+from moec.compiler.sizes.parameters import KINDS, parameters
 from moec.dsl.schema import Experiment, Model
-from moec.report.ops import OpRow
-from moec.report.phases import Phase, Typical
+from moec.run.phases import Phase, Typical
 
 
 def explanation(

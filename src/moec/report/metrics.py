@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moec.arrays import Floats
 from moec.backends.base import Tally
 from moec.dsl.schema import Goal
 from moec.serving.results import RequestTable, Results, TokenGaps
 
 PERCENTILES = (90, 95, 99)
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,11 +12,11 @@ import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from moec.backends.compiled import Timed
-from moec.dsl.diagnostics import Diagnostic
+from moec.backends.astra.folders import Timed
+from moec.diagnostics import Diagnostic
 from moec.report.csv_text import csv_bytes, decimals, integers, texts
-from moec.report.files import json_bytes
-from moec.report.folder import FORMAT, MANIFEST
+from moec.report.output_folder import FORMAT, MANIFEST
+from moec.report.run_files import json_bytes
 from moec.report.style import plain_table
 from moec.version import VERSION
 

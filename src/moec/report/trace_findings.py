@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from moec.compiler.chakra.lint.finding import Finding
-from moec.compiler.chakra.lint.subject import Subject
+from moec.backends.astra.lint.finding import Finding
+from moec.backends.astra.lint.subject import Subject
 from moec.compiler.chakra.trace_set import folded
 
 _MOST = 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from moec.backends.fast.replay.timing import Timing
+from moec.backends.astra.replay.timing import Timing
 from moec.compiler.chakra.trace_set import folded
 
 

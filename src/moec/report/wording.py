@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from moec.compiler.layout import layout_of
-from moec.compiler.memory import MemoryReport
+from moec.compiler.check.memory import MemoryReport
+from moec.compiler.sizes.layout import layout_of
 from moec.dsl.schema import Experiment
 
 

@@ -1,0 +1,1 @@
+"""The serving simulation: requests, engines, and the loop in which time advances."""

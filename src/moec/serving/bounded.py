@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from moec.backends.base import StepTimer, StepTimes
-from moec.compiler.batch import Load
-from moec.compiler.graph import LONGEST_NS
-from moec.dsl.diagnostics import Diagnostic
+from moec.compiler.ir.batch import Load
+from moec.compiler.ir.graph import LONGEST_NS
+from moec.diagnostics import Diagnostic
 from moec.dsl.schema import Experiment
-from moec.serving.traces.trace import MOST_NS
+from moec.serving.requests.formats.request_trace import MOST_NS
 
 
 @dataclass(slots=True)

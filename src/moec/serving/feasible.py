@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from moec.dsl.diagnostics import Diagnostic, Label
+from moec.diagnostics import Diagnostic, Label
 from moec.dsl.schema import Experiment
-from moec.serving.workload import SHOWN, RequestStream
+from moec.serving.requests.stream import SHOWN, RequestStream
 
 Flags = NDArray[np.bool_]
 

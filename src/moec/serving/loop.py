@@ -7,25 +7,25 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from moec.backends.base import StepTimer
-from moec.compiler.layout import Layout
-from moec.compiler.swap import host_blocks, kv_widths_in_all
-from moec.dsl.diagnostics import Diagnostic, has_errors
+from moec.compiler.sizes.kv_blocks import host_blocks, kv_widths_in_all
+from moec.compiler.sizes.layout import Layout
+from moec.diagnostics import Diagnostic, has_errors
 from moec.dsl.schema import ClosedLoop, Experiment, Gqa
 from moec.serving.agenda import END, Agenda
 from moec.serving.bounded import Bounded, beyond_clock
+from moec.serving.engine.host_memory import ENDLESS
+from moec.serving.engine.host_time import host_of
+from moec.serving.engine.instance import Floor, Instance, Watch
+from moec.serving.engine.kv_cache import block_keys
+from moec.serving.engine.limits import GONE, Limits
+from moec.serving.engine.lockstep import Lockstep
+from moec.serving.engine.pipeline import Pipeline
 from moec.serving.feasible import servable
-from moec.serving.host import host_of
-from moec.serving.host_blocks import ENDLESS
-from moec.serving.instance import Floor, Instance, Watch
-from moec.serving.kv_cache import block_keys
-from moec.serving.lockstep import Lockstep
-from moec.serving.pipeline import Pipeline
 from moec.serving.records import RequestColumns, token_gaps
+from moec.serving.requests.formats.request_trace import MOST_NS
+from moec.serving.requests.stream import RequestStream
 from moec.serving.results import Results
 from moec.serving.router import Choose, router_of
-from moec.serving.step import GONE, Limits
-from moec.serving.traces.trace import MOST_NS
-from moec.serving.workload import RequestStream
 
 Progress = Callable[[int, int, int], None]
 """`progress(completed, total, clock_ns)`."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from moec.serving.results import Ints, IterationTable, RequestTable, TokenGaps
+from moec.arrays import Ints
+from moec.serving.results import IterationTable, RequestTable, TokenGaps
 
 NEVER = -1
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
+from moec.arrays import Ints
 from moec.backends.base import Tally
-from moec.compiler.tally import OpEvidence
-
-Ints = NDArray[np.int64]
+from moec.compiler.evidence import OpEvidence
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,9 +4,9 @@ import struct
 
 import pytest
 
-from moec.compiler.chakra.lint.settings import Settings, beside, subject
-from moec.compiler.chakra.lint.table import lint
-from moec.compiler.chakra.read import content
+from moec.backends.astra.lint.all_rules import lint
+from moec.backends.astra.lint.settings import Settings, beside, subject
+from moec.compiler.chakra.reading.read import content
 from moec.compiler.chakra.trace import COLL, COMP, MEM_LOAD, SEND
 from moec.compiler.chakra.view import view
 from moec.compiler.chakra.wire import varint

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moec.compiler.chakra.decode import KNOWN
-from moec.compiler.chakra.read import content
+from moec.compiler.chakra.reading.decode import KNOWN
+from moec.compiler.chakra.reading.read import content
 from moec.compiler.chakra.schema import message_class
 from moec.compiler.chakra.trace import FORMS
 from moec.compiler.chakra.trace_set import folded, read_set

@@ -4,7 +4,7 @@ import pytest
 
 from moec.compiler.chakra.diff import diff
 from moec.compiler.chakra.dot import dot
-from moec.compiler.chakra.read import content
+from moec.compiler.chakra.reading.read import content
 from moec.compiler.chakra.stats import Traffic, stats
 from moec.compiler.chakra.times import node_ns
 from moec.compiler.chakra.trace_set import read_set

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from moec.compiler.chakra.lint.settings import Settings, beside, subject
-from moec.compiler.chakra.lint.table import lint
+from moec.backends.astra.lint.all_rules import lint
+from moec.backends.astra.lint.settings import Settings, beside, subject
 from moec.compiler.chakra.schema import message_class
-from moec.compiler.chakra.write import Traces, trace
-from moec.compiler.graph import Block, Graph, Op, Transfer
+from moec.compiler.chakra.writing.write import Traces, trace
+from moec.compiler.ir.graph import Block, Graph, Op, Transfer
 from moec.compiler.lower import lower
 from support.cases import MIXTURE, program
 from support.swaps import batch_load, moving, swapping

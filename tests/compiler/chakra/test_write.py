@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from moec.compiler.batch import RankBatch
-from moec.compiler.chakra.exchange import custom_files
 from moec.compiler.chakra.schema import message_class
 from moec.compiler.chakra.wire import varint
-from moec.compiler.chakra.write import Traces, trace
-from moec.compiler.graph import AllToAll, Collective, Compute, Graph
+from moec.compiler.chakra.writing.exchange import custom_files
+from moec.compiler.chakra.writing.write import Traces, trace
+from moec.compiler.ir.batch import RankBatch
+from moec.compiler.ir.graph import AllToAll, Collective, Compute, Graph
+from moec.compiler.ir.verify import matrix
 from moec.compiler.lower import lower
-from moec.compiler.verify import matrix
 from moec.dsl.schema import Routing, Zipf
 from support.cases import DENSE, MIXTURE, SHARED, WINDOWED, experiment, program, random_batch
 

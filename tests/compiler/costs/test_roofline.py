@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moec.compiler.costs.base import BOUNDS
 from moec.compiler.costs.roofline import Roofline
-from moec.compiler.kernels import Attention, Elementwise, ExpertFfn, Gemm, Kernel
+from moec.compiler.ir.estimate import BOUNDS
+from moec.compiler.ir.kernels import Attention, Elementwise, ExpertFfn, Gemm, Kernel
 from moec.dsl.schema import Compute, Device
 
 H100 = Device(80e9, 3.35e12, Compute(989e12, fp8=1979e12), llc=50e6, streaming=0.925)

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 
 from moec.backends.base import Backend, StepTimer, Timing
 from moec.backends.fast.durations import durations
-from moec.backends.fast.exchange_report import ExchangeReport, exchange_reports
-from moec.backends.fast.measured import network_with_costs, sourced
-from moec.backends.fast.network import TwoTier
 from moec.backends.fast.schedule import evaluate
 from moec.backends.fast.steps import DrawnSteps, FastSteps
 from moec.backends.fast.timing import timing
-from moec.compiler.graph import Graph
+from moec.backends.network.alpha_beta import TwoTier
+from moec.backends.network.measured import network_with_costs, sourced
+from moec.backends.network.report import ExchangeReport, exchange_reports
+from moec.compiler.ir.graph import Graph
 from moec.compiler.lower import Context, program_of
-from moec.dsl.diagnostics import Diagnostic
+from moec.diagnostics import Diagnostic
 from moec.dsl.schema import AstraSystem, Device, Experiment, FastOptions
 
 
@@ -32,7 +32,7 @@ class FastBackend:
         """The backend for `experiment`'s cluster and the network model that it asks for."""
         asked = experiment.backend
         if isinstance(asked, FastOptions) and isinstance(asked.network, AstraSystem):
-            from moec.backends.fast.on_astra import AstraEstimator  # few runs need it and what it needs of ASTRA-sim
+            from moec.backends.astra.estimator import AstraEstimator  # few runs need it and what it needs of ASTRA-sim
 
             return AstraEstimator(experiment, asked.network)
         return cls.on_tiers(experiment)

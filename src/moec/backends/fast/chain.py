@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from moec.arrays import Array
 from moec.backends.fast.pricing import Item, Price, Pricing
-from moec.compiler.kernels import Array
 from moec.compiler.lower.program import Program, Situation, TemplateBlock
 
 

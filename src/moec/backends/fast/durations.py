@@ -6,9 +6,20 @@ from typing import assert_never
 
 import numpy as np
 
-from moec.backends.fast.network import TwoTier, alltoall_ns, collective_ns, send_costs, transfer_ns
-from moec.compiler.graph import LONGEST_NS, AllToAll, Block, Collective, Compute, Dense, Graph, SendRecv, Transfer, Work
-from moec.compiler.kernels import Array
+from moec.arrays import Array
+from moec.backends.network.alpha_beta import TwoTier, alltoall_ns, collective_ns, send_costs, transfer_ns
+from moec.compiler.ir.graph import (
+    LONGEST_NS,
+    AllToAll,
+    Block,
+    Collective,
+    Compute,
+    Dense,
+    Graph,
+    SendRecv,
+    Transfer,
+    Work,
+)
 from moec.dsl.schema import Device
 
 

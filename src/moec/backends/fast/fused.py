@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from moec.arrays import Array
 from moec.backends.fast.pricing import Item, Price, Pricing
 from moec.backends.fast.schedule import evaluate
-from moec.compiler.graph import Block, Graph, Op
-from moec.compiler.kernels import Array
+from moec.compiler.ir.graph import Block, Graph, Op
 from moec.compiler.lower.program import Program, Situation, TemplateBlock
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from moec.compiler.graph import Block
-from moec.compiler.kernels import Array
+from moec.arrays import Array
+from moec.compiler.ir.graph import Block
 
 Span = tuple[Array, Array]
 """Start and end on each rank, in nanoseconds, `[…, ranks]`."""

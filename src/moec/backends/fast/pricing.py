@@ -9,15 +9,15 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from moec.arrays import Array
 from moec.backends.fast.durations import alltoall_whole, send_whole, whole
-from moec.backends.fast.network import TwoTier, collective_ns, transfer_ns
-from moec.backends.fast.tables import Table
-from moec.compiler.batch import Load
-from moec.compiler.graph import AllToAll, Collective, Compute, SendRecv, Transfer
-from moec.compiler.kernels import Array
+from moec.backends.fast.time_tables import Table
+from moec.backends.network.alpha_beta import TwoTier, collective_ns, transfer_ns
+from moec.compiler.ir.batch import Load
+from moec.compiler.ir.graph import AllToAll, Collective, Compute, SendRecv, Transfer
 from moec.compiler.lower.context import Context
 from moec.compiler.lower.program import Situation, Template, TemplateBlock
-from moec.compiler.routing.base import Expected
+from moec.compiler.routing.outcome import Expected
 
 NOTHING: Array = np.zeros(1, dtype=np.int64)
 

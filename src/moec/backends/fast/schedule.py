@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from moec.arrays import Array
 from moec.backends.base import OpTiming
 from moec.backends.fast.interference import Span, process_order, stretched
-from moec.compiler.graph import AllToAll, Block, Collective, Compute, Graph, Op, SendRecv, Stream
-from moec.compiler.kernels import Array
+from moec.compiler.ir.graph import AllToAll, Block, Collective, Compute, Graph, Op, SendRecv, Stream
 
 STREAMS: tuple[Stream, ...] = ("compute", "comm", "memory")
 

@@ -7,14 +7,14 @@ from operator import itemgetter
 
 import numpy as np
 
+from moec.arrays import Array
 from moec.backends.base import StepTimes, Timing
 from moec.backends.fast.chain import run_chain, stages_of
 from moec.backends.fast.fused import fuse, run_fused, skeleton
-from moec.backends.fast.network import TwoTier
 from moec.backends.fast.pricing import ExpectedTable, Pricing
-from moec.compiler.batch import Load
-from moec.compiler.graph import Graph
-from moec.compiler.kernels import Array
+from moec.backends.network.alpha_beta import TwoTier
+from moec.compiler.ir.batch import Load
+from moec.compiler.ir.graph import Graph
 from moec.compiler.lower.instantiate import lanes_of, lower
 from moec.compiler.lower.program import Program, Situation
 

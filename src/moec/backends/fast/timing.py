@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from moec.arrays import Array
 from moec.backends.base import Timing
 from moec.backends.fast.schedule import Clock
-from moec.compiler.graph import Graph
-from moec.compiler.kernels import Array
+from moec.compiler.ir.graph import Graph
 
 
 def timing(graph: Graph, clock: Clock) -> Timing:

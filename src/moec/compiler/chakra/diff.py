@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from moec.compiler.chakra.read import raw_node
+from moec.compiler.chakra.reading.read import raw_node
 from moec.compiler.chakra.trace import Trace
 from moec.compiler.chakra.trace_set import Ranks, TraceSet
 from moec.compiler.chakra.view import Value, view

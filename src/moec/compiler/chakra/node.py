@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
+from moec.arrays import Ints
 from moec.compiler.chakra.wire import Message, Piece, column, delimited, digits, integer, message
 
-Ints = NDArray[np.int64]
 Value = int | Ints
 
 VERSION = "0.0.4"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from moec.compiler.chakra.read import Content, content
+from moec.compiler.chakra.reading.read import Content, content
 
 Ranks = tuple[int, ...]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from moec.compiler.chakra.decode import SCHEMA
-from moec.compiler.chakra.read import raw_node
+from moec.compiler.chakra.reading.decode import SCHEMA
+from moec.compiler.chakra.reading.read import raw_node
 from moec.compiler.chakra.schema import message_class
 from moec.compiler.chakra.trace import FORMS, INTEGERS, KIND_NAMES, STRING, Trace
 

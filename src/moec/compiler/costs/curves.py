@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from moec.arrays import Array
 from moec.compiler.costs.rates import Unit, rate_of
-from moec.compiler.kernels import Array, Attention, Elementwise, ExpertFfn, Gemm
+from moec.compiler.ir.kernels import Attention, Elementwise, ExpertFfn, Gemm
 from moec.dsl.schema import DTYPE_BYTES, Device, Dtype
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from moec.compiler.costs.base import BOUNDS, MIXED, Estimate, Evidence
+from moec.arrays import Array
 from moec.compiler.costs.rates import rate_of
-from moec.compiler.kernels import Array, ExpertFfn, Gemm, Kernel
+from moec.compiler.ir.estimate import BOUNDS, MIXED, Estimate, Evidence
+from moec.compiler.ir.kernels import ExpertFfn, Gemm, Kernel
 from moec.dsl.schema import Device
 
 

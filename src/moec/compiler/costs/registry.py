@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from moec.compiler.costs.base import CostModel
-from moec.dsl.diagnostics import Diagnostic
+from moec.diagnostics import Diagnostic
 from moec.dsl.schema import Experiment
 
 Maker = Callable[[Experiment], tuple[CostModel | None, list[Diagnostic]]]
@@ -19,9 +19,9 @@ GROUP = "moec.cost_models"
 
 MAKERS = {
     "roofline": "moec.compiler.costs.roofline:make",
-    "profile": "moec.compiler.costs.profile.model:make",
-    "silicon": "moec.compiler.costs.silicon.model:make",
-    "table": "moec.compiler.costs.table.model:make",
+    "profile": "moec.compiler.costs.profile.profile_costs:make",
+    "silicon": "moec.compiler.costs.silicon.silicon_costs:make",
+    "table": "moec.compiler.costs.table.table_costs:make",
 }
 """Name -> `module:function`, loaded when an experiment asks for it."""
 

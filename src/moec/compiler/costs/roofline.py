@@ -7,7 +7,7 @@ from typing import assert_never
 
 import numpy as np
 
-from moec.compiler.costs.base import Estimate
+from moec.arrays import Array
 from moec.compiler.costs.curves import (
     Curves,
     Terms,
@@ -17,8 +17,9 @@ from moec.compiler.costs.curves import (
     gemm_terms,
     prefill_terms,
 )
-from moec.compiler.kernels import Array, Attention, Elementwise, ExpertFfn, Gemm, Kernel
-from moec.dsl.diagnostics import Diagnostic
+from moec.compiler.ir.estimate import Estimate
+from moec.compiler.ir.kernels import Attention, Elementwise, ExpertFfn, Gemm, Kernel
+from moec.diagnostics import Diagnostic
 from moec.dsl.schema import Device, Experiment
 
 

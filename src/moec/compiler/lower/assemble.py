@@ -7,16 +7,16 @@ from functools import partial
 
 import numpy as np
 
-from moec.compiler.graph import SendRecv, Work
-from moec.compiler.layout import stage_layers
+from moec.compiler.ir.graph import SendRecv, Work
 from moec.compiler.lower.attention import attend
 from moec.compiler.lower.context import Context
 from moec.compiler.lower.experts import Layers, mixture, sums_later, weigh
 from moec.compiler.lower.ffn import dense, embed, head
+from moec.compiler.lower.kv_swap import swap
 from moec.compiler.lower.lane import Lane, interleave
 from moec.compiler.lower.program import Program, Situation, TemplateBlock
-from moec.compiler.lower.swap import swap
-from moec.compiler.parameters import attends_fully, is_moe_layer
+from moec.compiler.sizes.layout import stage_layers
+from moec.compiler.sizes.parameters import attends_fully, is_moe_layer
 from moec.dsl.schema import DTYPE_BYTES, Model
 
 MAX_PERIOD = 12
@@ -42,8 +42,8 @@ class Run:
     repeat: int
 
 
-def assemble(c: Context) -> Program:
-    """Embedding, runs of like layers and head, on their stages."""
+def program_of(c: Context) -> Program:
+    """The program of an experiment: embedding, runs of like layers and head, on their stages."""
     kinds = _kinds(c)
     moe_before = np.cumsum([0, *(k.moe for k in kinds)])
     lanes = 2 if c.experiment.parallelism.overlap == "two_batch" else 1

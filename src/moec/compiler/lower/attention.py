@@ -6,13 +6,14 @@ from typing import assert_never
 
 import numpy as np
 
-from moec.compiler.batch import Load
-from moec.compiler.graph import Collective, Work
-from moec.compiler.kernels import Array, Attention, Gemm
+from moec.arrays import Array
+from moec.compiler.ir.batch import Load
+from moec.compiler.ir.graph import Collective, Work
+from moec.compiler.ir.kernels import Attention, Gemm
 from moec.compiler.lower.context import Context
 from moec.compiler.lower.lane import Lane
 from moec.compiler.lower.program import Situation
-from moec.compiler.parameters import Kind, heads_per_rank, weight_dtype
+from moec.compiler.sizes.parameters import Kind, heads_per_rank, weight_dtype
 from moec.dsl.schema import DTYPE_BYTES, Gqa, Mla
 
 NORM_PASSES = 4

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from moec.arrays import Array
 from moec.compiler.costs.base import CostModel
-from moec.compiler.graph import LONGEST_NS, Compute
-from moec.compiler.kernels import Array, Elementwise, ExpertFfn, Kernel
-from moec.compiler.layout import Layout, layout_of
-from moec.compiler.routing.base import Law
+from moec.compiler.ir.graph import LONGEST_NS, Compute
+from moec.compiler.ir.kernels import Elementwise, ExpertFfn, Kernel
+from moec.compiler.routing.outcome import Law
+from moec.compiler.sizes.layout import Layout, layout_of
 from moec.dsl.schema import DTYPE_BYTES, Device, Dtype, Experiment, Model
 
 FP8_TILE = 128

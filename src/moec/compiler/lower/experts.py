@@ -7,17 +7,18 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from moec.compiler.graph import AllToAll, Collective, CollectiveKind, Dense, Outer, Relay, Work
-from moec.compiler.kernels import Array, ExpertFfn
-from moec.compiler.layout import relay_nodes
+from moec.arrays import Array
+from moec.compiler.costs.mixture import shared_width, sum_width, top_k_width
+from moec.compiler.ir.graph import AllToAll, Collective, CollectiveKind, Dense, Outer, Relay, Work
+from moec.compiler.ir.kernels import ExpertFfn
 from moec.compiler.lower.attention import linear, norm, tp_all_reduce
 from moec.compiler.lower.context import Context, wire_bytes
 from moec.compiler.lower.ffn import mlp
 from moec.compiler.lower.lane import Lane
 from moec.compiler.lower.program import Follows, Situation
-from moec.compiler.mixture import shared_width, sum_width, top_k_width
-from moec.compiler.parameters import weight_dtype
-from moec.compiler.routing.base import Drawn, Expected
+from moec.compiler.routing.outcome import Drawn, Expected
+from moec.compiler.sizes.layout import relay_nodes
+from moec.compiler.sizes.parameters import weight_dtype
 from moec.dsl.schema import DTYPE_BYTES, Dtype, Moe
 
 Layers = NDArray[np.int64]

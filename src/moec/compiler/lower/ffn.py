@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from moec.compiler.graph import Collective, Work
+from moec.compiler.ir.graph import Collective, Work
 from moec.compiler.lower.attention import linear, norm, tp_all_reduce
 from moec.compiler.lower.context import Context
 from moec.compiler.lower.lane import Lane
 from moec.compiler.lower.program import Situation
-from moec.dsl.diagnostics import Span
+from moec.diagnostics import Span
 from moec.dsl.schema import DTYPE_BYTES, Ffn
 
 SAMPLING_PASSES = 3

@@ -8,9 +8,9 @@ from typing import Literal, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from moec.compiler.batch import Batch, Load, halves, load_of
-from moec.compiler.graph import AllToAll, Block, Collective, Compute, Dense, Graph, Op, SendRecv, Transfer, Work
-from moec.compiler.kernels import Array
+from moec.arrays import Array
+from moec.compiler.ir.batch import Batch, Load, halves, load_of
+from moec.compiler.ir.graph import AllToAll, Block, Collective, Compute, Dense, Graph, Op, SendRecv, Transfer, Work
 from moec.compiler.lower.context import Context
 from moec.compiler.lower.padding import pad
 from moec.compiler.lower.program import Program, Situation, Template, TemplateBlock

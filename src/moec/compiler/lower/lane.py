@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from moec.compiler.graph import Stream, Work
+from moec.compiler.ir.graph import Stream, Work
 from moec.compiler.lower.program import Follows, Situation, Template
-from moec.dsl.diagnostics import Span
+from moec.diagnostics import Span
 
 
 @dataclass(slots=True)

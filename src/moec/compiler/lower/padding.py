@@ -7,8 +7,8 @@ from functools import cache
 
 import numpy as np
 
-from moec.compiler.batch import Load
-from moec.compiler.kernels import Array
+from moec.arrays import Array
+from moec.compiler.ir.batch import Load
 from moec.compiler.lower.context import Context
 from moec.dsl.schema import Serving
 

@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from moec.compiler.batch import Load
-from moec.compiler.graph import Stream, Work
-from moec.compiler.kernels import Array
+from moec.arrays import Array
+from moec.compiler.ir.batch import Load
+from moec.compiler.ir.graph import Stream, Work
 from moec.compiler.lower.context import Context
-from moec.compiler.routing.base import Drawn, Expected
-from moec.dsl.diagnostics import Span
+from moec.compiler.routing.outcome import Drawn, Expected
+from moec.diagnostics import Span
 
 Follows = Literal["tokens", "sequences", "decodes", "total", "chunks", "swaps", "load"]
 """What an op's time is a function of: its rank's tokens, sequences or decode tokens, or the tokens of all ranks (counts,
@@ -79,10 +79,3 @@ class Program:
     def chained(self) -> bool:
         """True when nothing overlaps."""
         return self.lanes == 1 and self.context.experiment.parallelism.overlap == "none"
-
-
-def program_of(context: Context) -> Program:
-    """The program of `context`."""
-    from moec.compiler.lower.assemble import assemble  # the assembly needs Template; this keeps one public door
-
-    return assemble(context)

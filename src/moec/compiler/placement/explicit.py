@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from moec.compiler.parameters import is_moe_layer
-from moec.compiler.placement.packing import Ints
-from moec.compiler.routing.records import Source, Table, limited, read_table, whole
-from moec.dsl.diagnostics import Diagnostic
+from moec.arrays import Ints
+from moec.compiler.sizes.parameters import is_moe_layer
+from moec.diagnostics import Diagnostic
+from moec.diagnostics.csv_records import Source, Table, limited, read_table, whole
 from moec.dsl.schema import Experiment, Explicit
 
 HEADERS = (("layer_id", "slot", "expert_id"), ("slot", "expert_id"))

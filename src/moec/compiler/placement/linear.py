@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from moec.compiler.placement.packing import Ints
-from moec.dsl.diagnostics import Diagnostic
+from moec.arrays import Ints
+from moec.diagnostics import Diagnostic
 from moec.dsl.schema import Experiment
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from moec.compiler.layout import layout_of
+from moec.arrays import Ints
 from moec.compiler.placement.linear import in_order
-from moec.compiler.placement.packing import Ints, arrange, pack, per_copy, replicate
+from moec.compiler.placement.packing import arrange, pack, per_copy, replicate
 from moec.compiler.placement.slots import Slots
-from moec.dsl.diagnostics import Diagnostic
+from moec.compiler.sizes.layout import layout_of
+from moec.diagnostics import Diagnostic
 from moec.dsl.schema import Experiment
 
 

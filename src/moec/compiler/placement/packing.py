@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from moec.arrays import Ints
+
 Weights = NDArray[np.float32]
 
 

@@ -10,10 +10,10 @@ from importlib.metadata import entry_points
 import numpy as np
 from numpy.typing import NDArray
 
-from moec.compiler.layout import layout_of
-from moec.compiler.placement.packing import Ints
+from moec.arrays import Ints
 from moec.compiler.placement.slots import Slots
-from moec.dsl.diagnostics import Diagnostic
+from moec.compiler.sizes.layout import layout_of
+from moec.diagnostics import Diagnostic
 from moec.dsl.schema import Experiment
 
 Placer = Callable[[Experiment, NDArray[np.float64]], tuple[Ints | None, list[Diagnostic]]]

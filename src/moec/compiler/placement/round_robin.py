@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from moec.compiler.layout import layout_of
-from moec.compiler.placement.packing import Ints
-from moec.dsl.diagnostics import Diagnostic
+from moec.arrays import Ints
+from moec.compiler.sizes.layout import layout_of
+from moec.diagnostics import Diagnostic
 from moec.dsl.schema import Experiment
 
 

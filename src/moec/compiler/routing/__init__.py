@@ -1,0 +1,1 @@
+"""Which experts tokens choose, and what a number of tokens does to every rank."""

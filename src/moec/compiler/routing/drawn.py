@@ -8,13 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from moec.arrays import Ints
 from moec.compiler.placement.slots import Slots
-from moec.compiler.routing.base import Drawn
-from moec.compiler.routing.cells import counts_of, expert_keys, slots_of
-from moec.compiler.routing.race import Gate, draw
-from moec.compiler.routing.seeds import DRAWS, generator
-
-Ints = NDArray[np.int64]
+from moec.compiler.routing.math.cells import counts_of, expert_keys, slots_of
+from moec.compiler.routing.math.race import Gate, draw
+from moec.compiler.routing.math.seeds import DRAWS, generator
+from moec.compiler.routing.outcome import Drawn
 
 MANY_TOKENS = 1 << 17
 """Tokens, over all layers, from which threads are worth starting."""

@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from moec.compiler.kernels import Array
-from moec.compiler.routing.base import Expected
-from moec.compiler.routing.maxima import Spread, expected_maxima, matching_scale, slot_maxima
-from moec.compiler.routing.moments import SlotLaw, activation, active_spread, hit_spread, mean_active, row_spread
-from moec.compiler.routing.pool import CHUNKS, ChunkMeans
-
-Floats = NDArray[np.float64]
+from moec.arrays import Array, Floats
+from moec.compiler.routing.math.maxima import Spread, expected_maxima, matching_scale, slot_maxima
+from moec.compiler.routing.math.moments import SlotLaw, activation, active_spread, hit_spread, mean_active, row_spread
+from moec.compiler.routing.math.pool import CHUNKS, ChunkMeans
+from moec.compiler.routing.outcome import Expected
 
 PER_OCTAVE = 32
 OCTAVES = 24

@@ -5,27 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from moec.compiler.kernels import Array
-from moec.compiler.layout import layout_of, relay_nodes
-from moec.compiler.parameters import is_moe_layer
+from moec.arrays import Array, Floats
 from moec.compiler.placement.registry import place
 from moec.compiler.placement.slots import Slots
-from moec.compiler.routing.base import Drawn, Expected
 from moec.compiler.routing.drawn import draw_layers
 from moec.compiler.routing.expected import Curves, balanced, curves
-from moec.compiler.routing.groups import group_inclusion
-from moec.compiler.routing.inclusion import inclusion
-from moec.compiler.routing.limited import limited_inclusion
-from moec.compiler.routing.moments import SlotLaw, slot_law
-from moec.compiler.routing.pool import Pool, chunk_means, draw_pool
+from moec.compiler.routing.math.group_choice import group_inclusion
+from moec.compiler.routing.math.group_limited import limited_inclusion
+from moec.compiler.routing.math.inclusion import inclusion
+from moec.compiler.routing.math.moments import SlotLaw, slot_law
+from moec.compiler.routing.math.pool import Pool, chunk_means, draw_pool
+from moec.compiler.routing.math.race import Gate, gate_of
+from moec.compiler.routing.outcome import Drawn, Expected
 from moec.compiler.routing.popularity import weights
-from moec.compiler.routing.race import Gate, gate_of
-from moec.dsl.diagnostics import Diagnostic
+from moec.compiler.sizes.layout import layout_of, relay_nodes
+from moec.compiler.sizes.parameters import is_moe_layer
+from moec.diagnostics import Diagnostic
 from moec.dsl.schema import Experiment
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

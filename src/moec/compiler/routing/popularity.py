@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from typing import assert_never
 
 import numpy as np
-from numpy.typing import NDArray
 
-from moec.compiler.routing.race import Gate
-from moec.compiler.routing.records import Source, limited
-from moec.compiler.routing.seeds import SHUFFLE, WEIGHTS, generator
-from moec.compiler.routing.trace import read_counts
-from moec.dsl.diagnostics import Diagnostic
+from moec.arrays import Floats
+from moec.compiler.routing.expert_counts import read_counts
+from moec.compiler.routing.math.race import Gate
+from moec.compiler.routing.math.seeds import SHUFFLE, WEIGHTS, generator
+from moec.diagnostics import Diagnostic
+from moec.diagnostics.csv_records import Source, limited
 from moec.dsl.schema import Dirichlet, Experiment, PowerLaw, RoutingTrace, Uniform, Zipf
-
-Floats = NDArray[np.float64]
 
 
 def weights(experiment: Experiment, layers: Sequence[int], gate: Gate) -> tuple[Floats | None, list[Diagnostic]]:

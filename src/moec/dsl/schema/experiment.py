@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from moec.dsl.diagnostics import Span
+from moec.diagnostics import Span
 from moec.dsl.schema.astra_sim import AstraOptions, AstraSystem
 from moec.dsl.schema.costs import Costs, RooflineCosts
 from moec.dsl.schema.fields import MOST_SEED, spec

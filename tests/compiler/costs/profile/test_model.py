@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moec.backends.fast.backend import FastBackend
-from moec.compiler.batch import load_of
-from moec.compiler.costs.base import LEVELS
-from moec.compiler.costs.profile.model import Profile, make
-from moec.compiler.graph import Compute
-from moec.compiler.kernels import Attention, Elementwise, ExpertFfn, Gemm
+from moec.compiler.costs.profile.profile_costs import Profile, make
+from moec.compiler.ir.batch import load_of
+from moec.compiler.ir.estimate import LEVELS
+from moec.compiler.ir.graph import Compute
+from moec.compiler.ir.kernels import Attention, Elementwise, ExpertFfn, Gemm
 from moec.compiler.lower import context_of, lower, program_of
 from moec.compiler.routing.law import routing_law
 from moec.dsl.schema import Experiment, ProfileCosts
@@ -46,7 +46,7 @@ def model(bundle: Path, **plan: object) -> Profile:
 
 def attention(*rows: tuple[float, float], heads: int = 16) -> Attention:
     """Of requests of `(new, context)` tokens on one rank."""
-    from moec.compiler.batch import RankBatch
+    from moec.compiler.ir.batch import RankBatch
 
     new, context = (np.array(x, dtype=np.int64) for x in zip(*rows, strict=True))
     s = load_of((RankBatch(new, context),))

@@ -10,10 +10,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from moec.compiler.costs.profile.bundle_files import FAMILY, FILES, Rows, read_file
 from moec.compiler.costs.profile.grid import Grid, Point
 from moec.compiler.costs.profile.plane import Plane
-from moec.compiler.costs.profile.read import FAMILY, FILES, Rows, read_file
-from moec.compiler.routing.records import Source
+from moec.diagnostics.csv_records import Source
 
 ROOT = Path(__file__).parents[4]
 PROFILES = ROOT.parent / "shared" / "validation" / "profiles"

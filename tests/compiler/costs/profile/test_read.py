@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from moec.compiler.costs.profile.model import Profile, make
-from moec.compiler.costs.profile.store import keep
-from moec.compiler.costs.profile.tables import Tables, pack
-from moec.compiler.kernels import Gemm
-from moec.dsl.diagnostics import Diagnostic
+from moec.compiler.costs.profile.measurements import Tables, pack
+from moec.compiler.costs.profile.parsed_cache import keep
+from moec.compiler.costs.profile.profile_costs import Profile, make
+from moec.compiler.ir.kernels import Gemm
+from moec.diagnostics import Diagnostic
 from moec.dsl.schema import Experiment, ModelDtypes, ProfileCosts
 from support.bundles import shuffled, write_bundle
 from support.cases import GPU, MIXTURE, MODELS, experiment

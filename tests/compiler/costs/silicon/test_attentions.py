@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from moec.compiler.costs.base import EXTRAPOLATED, INTERPOLATED, MEASURED
 from moec.compiler.costs.roofline import Roofline
 from moec.compiler.costs.silicon.attentions import Attentions
 from moec.compiler.costs.silicon.latents import Latents
 from moec.compiler.costs.silicon.library import Library
-from moec.compiler.kernels import Attention
+from moec.compiler.ir.estimate import EXTRAPOLATED, INTERPOLATED, MEASURED
+from moec.compiler.ir.kernels import Attention
 from moec.dsl.schema import Compute, Device, Mla
 from support.silicon_tables import decode_ms, prompt_ms
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moec.compiler.costs.base import EXTRAPOLATED, INTERPOLATED, MEASURED
 from moec.compiler.costs.roofline import Roofline
 from moec.compiler.costs.silicon.grids import Line, Plane, never_less
 from moec.compiler.costs.silicon.library import Library
 from moec.compiler.costs.silicon.mixtures import Mixtures, Shape
 from moec.compiler.costs.silicon.products import Products
-from moec.compiler.kernels import ExpertFfn, Gemm
+from moec.compiler.ir.estimate import EXTRAPOLATED, INTERPOLATED, MEASURED
+from moec.compiler.ir.kernels import ExpertFfn, Gemm
 from moec.dsl.schema import Compute, Device
 from support.silicon_tables import mixture_ms, mixtures, product_ms, products
 

@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 
 from moec.backends.fast.backend import FastBackend
-from moec.backends.fast.network import alltoall_ns, collective_ns
-from moec.backends.fast.tiers import network_of
-from moec.compiler.batch import RankBatch
-from moec.compiler.costs.base import EXTRAPOLATED, INTERPOLATED, LEVELS, MEASURED
+from moec.backends.network.alpha_beta import alltoall_ns, collective_ns
+from moec.backends.network.tiers import network_of
+from moec.backends.op_rows import op_rows
 from moec.compiler.costs.registry import cost_model
 from moec.compiler.costs.roofline import Roofline
 from moec.compiler.costs.silicon import package
-from moec.compiler.costs.silicon.collectives import Collectives
-from moec.compiler.costs.silicon.model import A_TRACE, as_measured
-from moec.compiler.graph import Dense
-from moec.compiler.kernels import Elementwise, ExpertFfn, Gemm
+from moec.compiler.costs.silicon.measured_collectives import Collectives
+from moec.compiler.costs.silicon.silicon_costs import A_TRACE, as_measured
+from moec.compiler.ir.batch import RankBatch
+from moec.compiler.ir.estimate import EXTRAPOLATED, INTERPOLATED, LEVELS, MEASURED
+from moec.compiler.ir.graph import Dense
+from moec.compiler.ir.kernels import Elementwise, ExpertFfn, Gemm
 from moec.compiler.lower import lower, program_of
-from moec.compiler.pipeline import prepare
+from moec.compiler.prepare import prepare
 from moec.dsl.load import load_text
-from moec.report.ops import op_rows
 from support.silicon_tables import mixture_ms, product_ms, products, reduced_ms
 
 SPEC = """moe 1
@@ -147,7 +147,7 @@ def test_an_engine_without_tables_falls_to_the_roofline_and_says_so(library):
 
 
 def test_another_version_of_the_package_is_named(library, monkeypatch):
-    monkeypatch.setattr("moec.compiler.costs.silicon.model.installed", lambda: "0.99.0")
+    monkeypatch.setattr("moec.compiler.costs.silicon.silicon_costs.installed", lambda: "0.99.0")
     _, found = made()
 
     assert [(d.code, d.severity) for d in found] == [("M464", "warning")]

@@ -7,18 +7,18 @@ import sys
 import numpy as np
 import pytest
 
-from moec.compiler.costs.silicon.collectives import Collectives
 from moec.compiler.costs.silicon.library import Library
+from moec.compiler.costs.silicon.measured_collectives import Collectives
 from moec.compiler.costs.silicon.mixtures import Mixtures, Shape
 from moec.compiler.costs.silicon.package import PACKAGE, SHEETS, devices, systems
 from moec.compiler.costs.silicon.products import Products
-from moec.compiler.kernels import ExpertFfn, Gemm
+from moec.compiler.ir.kernels import ExpertFfn, Gemm
 from moec.dsl.load import load_text
 from moec.dsl.schema import Compute, Device
-from moec.report.validation.silicon.rows import read_rows, suspicions
-from moec.report.validation.silicon.scores import score
-from moec.report.validation.silicon.specs import is_mixture
-from moec.report.validation.silicon.study import study
+from moec.study.silicon.rows import read_rows, suspicions
+from moec.study.silicon.scores import score
+from moec.study.silicon.specs import is_mixture
+from moec.study.silicon.study import study
 
 pytest.importorskip("pyarrow")
 pytestmark = pytest.mark.skipif(systems() is None, reason="aiconfigurator-core is not installed")

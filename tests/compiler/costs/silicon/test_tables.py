@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from moec.compiler.costs.silicon import package, tables
-from moec.compiler.costs.silicon.tables import read_slice
+from moec.compiler.costs.silicon import package
+from moec.compiler.costs.silicon import table_slices as tables
+from moec.compiler.costs.silicon.table_slices import read_slice
 from support.silicon_tables import product_ms, products
 
 COLUMNS = ("n", "k", "m")

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from moec.compiler.costs.base import LEVELS
-from moec.compiler.costs.table.model import LayerTable, make
 from moec.compiler.costs.table.outliers import outliers, windows_of
-from moec.compiler.kernels import Attention, Elementwise, ExpertFfn, Gemm
-from moec.dsl.diagnostics import Diagnostic
+from moec.compiler.costs.table.table_costs import LayerTable, make
+from moec.compiler.ir.estimate import LEVELS
+from moec.compiler.ir.kernels import Attention, Elementwise, ExpertFfn, Gemm
+from moec.diagnostics import Diagnostic
 from moec.dsl.schema import Gqa, Model, Moe, TableCosts
 from support.cases import DENSE, GPU, MODELS, experiment
 

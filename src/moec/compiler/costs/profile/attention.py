@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moec.compiler.costs.base import EXTRAPOLATED, INTERPOLATED, MEASURED, Beyond, Evidence
+from moec.arrays import Array
 from moec.compiler.costs.profile.grid import Grid, Point
 from moec.compiler.costs.profile.skew import Skew
-from moec.compiler.kernels import Array, Attention
+from moec.compiler.ir.estimate import EXTRAPOLATED, INTERPOLATED, MEASURED, Beyond, Evidence
+from moec.compiler.ir.kernels import Attention
 
 
 class Batch(NamedTuple):

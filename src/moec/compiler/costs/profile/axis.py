@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moec.compiler.kernels import Array
+from moec.arrays import Array
 
 
 class Place(NamedTuple):

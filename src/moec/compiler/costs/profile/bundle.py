@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from moec.compiler.costs.profile import meta as yaml
-from moec.compiler.costs.profile.read import FAMILY, FILES
-from moec.compiler.layout import layout_of
-from moec.compiler.routing.records import Source
-from moec.dsl.diagnostics import Diagnostic
+from moec.compiler.costs.profile.bundle_files import FAMILY, FILES
+from moec.compiler.sizes.layout import layout_of
+from moec.diagnostics import Diagnostic
+from moec.diagnostics.csv_records import Source
 from moec.dsl.schema import Experiment, Gqa, ProfileCosts
 
 WHAT = "the profile"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moec.compiler.costs.base import EXTRAPOLATED, INTERPOLATED, MEASURED, Beyond, Evidence
+from moec.arrays import Array
 from moec.compiler.costs.profile.axis import on_point, place_on
-from moec.compiler.kernels import Array
+from moec.compiler.ir.estimate import EXTRAPOLATED, INTERPOLATED, MEASURED, Beyond, Evidence
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from moec.arrays import Array
 from moec.compiler.costs.profile.axis import Place, fill_lines, on_point, place_on
 from moec.compiler.costs.profile.monotone import between
-from moec.compiler.kernels import Array
 
 
 class Point(NamedTuple):

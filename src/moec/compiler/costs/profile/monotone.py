@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from moec.compiler.kernels import Array
+from moec.arrays import Array
 
 
 def between(points: Array, times: Array, at: Array) -> Array:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moec.compiler.kernels import Array
+from moec.arrays import Array
 
 _LABEL = re.compile(r"[A-Za-z]+(<=|=|>)(\d+)(k|%)?\Z")
 

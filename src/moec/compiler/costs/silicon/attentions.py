@@ -7,11 +7,12 @@ from functools import cache
 
 import numpy as np
 
-from moec.compiler.costs.base import EXTRAPOLATED
+from moec.arrays import Array
 from moec.compiler.costs.roofline import Roofline
 from moec.compiler.costs.silicon.grids import Plane, never_less
 from moec.compiler.costs.silicon.library import Library
-from moec.compiler.kernels import Array, Attention
+from moec.compiler.ir.estimate import EXTRAPOLATED
+from moec.compiler.ir.kernels import Attention
 from moec.dsl.schema import Device, Dtype
 
 CACHES: dict[Dtype, str] = {"bf16": "bfloat16", "fp16": "bfloat16", "fp8": "fp8", "int8": "fp8"}

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moec.compiler.costs.base import EXTRAPOLATED, INTERPOLATED, MEASURED
-from moec.compiler.kernels import Array
+from moec.arrays import Array
+from moec.compiler.ir.estimate import EXTRAPOLATED, INTERPOLATED, MEASURED
 
 
 def never_less(times: Array) -> Array:

@@ -7,11 +7,11 @@ from functools import cache
 
 import numpy as np
 
-from moec.compiler.costs.base import EXTRAPOLATED
 from moec.compiler.costs.silicon.attentions import CACHES, Planes, Times, attention_time
 from moec.compiler.costs.silicon.grids import Plane, never_less
 from moec.compiler.costs.silicon.library import ENGINES, Library
-from moec.compiler.kernels import Attention
+from moec.compiler.ir.estimate import EXTRAPOLATED
+from moec.compiler.ir.kernels import Attention
 from moec.dsl.schema import Device, Dtype, Mla
 
 SHAPE = Mla(heads=128, kv_rank=512, nope_dim=128, rope_dim=64, v_dim=128)

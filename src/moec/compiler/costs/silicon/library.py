@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from moec.compiler.costs.silicon.package import table_path
-from moec.compiler.costs.silicon.tables import Slice, Where, read_slice
+from moec.compiler.costs.silicon.table_slices import Slice, Where, read_slice
 
 ENGINES = ("vllm", "sglang", "trtllm")
 """Whose kernels were measured, in the order in which one lends another what it lacks: they call the same libraries. FlashInfer's

@@ -7,11 +7,12 @@ from itertools import product
 
 import numpy as np
 
-from moec.compiler.costs.base import EXTRAPOLATED, INTERPOLATED, MEASURED
+from moec.arrays import Array
 from moec.compiler.costs.roofline import Roofline
 from moec.compiler.costs.silicon.grids import Line, never_less
 from moec.compiler.costs.silicon.library import Library
-from moec.compiler.kernels import Array, Gemm
+from moec.compiler.ir.estimate import EXTRAPOLATED, INTERPOLATED, MEASURED
+from moec.compiler.ir.kernels import Gemm
 from moec.dsl.schema import Device, Dtype
 
 NAMES: dict[Dtype, tuple[str, ...]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from moec.compiler.kernels import Array
+from moec.arrays import Array
 
 REACH = 20
 """Points on either side that a point is compared with."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moec.compiler.kernels import Array
-from moec.compiler.routing.records import Source, limited, number, read_table, whole
-from moec.dsl.diagnostics import Diagnostic
+from moec.arrays import Array
+from moec.diagnostics import Diagnostic
+from moec.diagnostics.csv_records import Source, limited, number, read_table, whole
 
 FAMILY = "M57"
 HEADER = ("hardware", "model", "layer_name", "input", "kv_cache", "latency(ns)")

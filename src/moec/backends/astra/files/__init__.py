@@ -1,0 +1,1 @@
+"""ASTRA-sim's configuration files, read as it reads them and written for it."""

@@ -1,0 +1,1 @@
+"""Collectives that are given as sets of sends: when each member is done."""

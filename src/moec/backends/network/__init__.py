@@ -1,0 +1,1 @@
+"""How long bytes take on tiers of links, by the α-β model."""

@@ -1,0 +1,1 @@
+"""What ports and links carry in an exchange."""

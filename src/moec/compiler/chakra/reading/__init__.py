@@ -1,0 +1,1 @@
+"""From the bytes of a trace of any schema to columns."""

@@ -1,0 +1,1 @@
+"""The probabilities behind routing: races, inclusion, moments, maxima."""

@@ -1,0 +1,1 @@
+"""What a model weighs: ranks, parameters, activations, KV blocks."""

@@ -1,0 +1,1 @@
+"""From an AST to the typed schema: names, values, units, checks."""

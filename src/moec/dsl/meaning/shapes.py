@@ -1,0 +1,89 @@
+"""What each field of the schema accepts, read from its annotation."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from moec.dsl.meaning.surface import surface_name
+from moec.dsl.units import NUMBER, Dimension
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The union of what a field takes: a number of a dimension, a truth, a path, an identifier, one of some blocks."""
+
+    optional: bool = False
+    dimension: Dimension | None = None
+    whole: bool = False
+    truth: bool = False
+    text: bool = False
+    choices: tuple[str, ...] = ()
+    variants: Mapping[str, type] = dataclasses.field(default_factory=dict)
+
+    @property
+    def only(self) -> type | None:
+        """The class of a field that is always the same block, such as `scheduler { … }`."""
+        return next(iter(self.variants.values())) if len(self.variants) == 1 and not self.choices else None
+
+
+@cache
+def shapes_of(cls: type) -> dict[str, Shape]:
+    """Field name -> shape, in the order of declaration, without the internal ones."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {f.name: _shape(hints[f.name]) for f in dataclasses.fields(cls) if not f.metadata.get("internal")}
+
+
+@cache
+def fields_of(cls: type) -> dict[str, dataclasses.Field[Any]]:
+    """Field name -> dataclass field, without the internal ones."""
+    return {f.name: f for f in dataclasses.fields(cls) if not f.metadata.get("internal")}
+
+
+def required(field: dataclasses.Field[Any]) -> bool:
+    """Whether the user has to give the field."""
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _shape(annotation: Any) -> Shape:
+    origin = get_origin(annotation)
+    if origin in (Union, types.UnionType):
+        return _merged([_shape(member) for member in get_args(annotation)])
+    if origin is Annotated:
+        base, *extras = get_args(annotation)
+        dimension = next((extra for extra in extras if isinstance(extra, Dimension)), None)
+        shape = _shape(base)
+        return dataclasses.replace(shape, dimension=dimension) if dimension is not None else shape
+    if origin is Literal:
+        return Shape(choices=get_args(annotation))
+    return _plain(annotation)
+
+
+def _plain(annotation: Any) -> Shape:
+    if annotation is type(None):
+        return Shape(optional=True)
+    if annotation is bool:
+        return Shape(truth=True)
+    if annotation is int or annotation is float:
+        return Shape(dimension=NUMBER, whole=annotation is int)
+    if annotation is str:
+        return Shape(text=True)
+    if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
+        return Shape(variants={surface_name(annotation): annotation})
+    raise TypeError(f"the schema uses {annotation!r}, which the language has no value for")
+
+
+def _merged(shapes: list[Shape]) -> Shape:
+    return Shape(
+        optional=any(s.optional for s in shapes),
+        dimension=next((s.dimension for s in shapes if s.dimension is not None), None),
+        whole=any(s.whole for s in shapes),
+        truth=any(s.truth for s in shapes),
+        text=any(s.text for s in shapes),
+        choices=tuple(c for s in shapes for c in s.choices),
+        variants={name: cls for s in shapes for name, cls in s.variants.items()},
+    )

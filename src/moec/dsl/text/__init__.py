@@ -1,0 +1,1 @@
+"""From characters to an AST, with every slip of the pen named."""

@@ -1,0 +1,1 @@
+"""An experiment opened, served, explained by phases, and written out as traces."""

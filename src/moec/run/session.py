@@ -1,0 +1,162 @@
+"""From an experiment to the results of serving it: the stages in order, each with the mistakes it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from moec.arrays import Ints
+from moec.backends.base import Backend, Tallied
+from moec.backends.registry import backend_named
+from moec.compiler.evidence import EvidenceTally, extrapolations
+from moec.compiler.ir.batch import Load
+from moec.compiler.lower import program_of
+from moec.compiler.prepare import Prepared, prepare
+from moec.diagnostics import Diagnostic, has_errors
+from moec.dsl.schema import AstraOptions, Experiment, FastOptions, RooflineCosts
+from moec.serving.engine.instance import Watch
+from moec.serving.loop import serve
+from moec.serving.requests.stream import RequestStream, workload_of
+from moec.serving.results import Results
+
+FAST, ASTRA_SIM = "fast", "astra_sim"
+
+Progress = Callable[[int, int, int], None]
+"""Called now and then with requests finished, requests in all and the simulated clock in nanoseconds."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Session:
+    """A feasible experiment, ready to be explained or (with a workload) simulated.
+
+    `asked`: what its specification wants of ASTRA-sim, whoever times it now.
+    """
+
+    experiment: Experiment
+    prepared: Prepared
+    stream: RequestStream | None
+    backend: Backend
+    backend_name: str
+    asked: AstraOptions
+
+
+def open_session(
+    experiment: Experiment, backend: str | None = None, astra_sim: AstraOptions | None = None
+) -> tuple[Session | None, list[Diagnostic]]:
+    """Checks plan, memory, routing and workload; None when one of them has an error. Warnings come with a session.
+
+    `backend` times it instead of the one that the specification names; `astra_sim`: how that one is to run.
+    """
+    name = backend or backend_of(experiment)
+    asked = astra_sim or astra_options(experiment)
+    experiment = timed_by(experiment, name, asked)
+    chosen, found = backend_named(name)
+    prepared, about_plan = prepare(experiment)
+    found += about_plan
+    stream = None
+    if experiment.workload is not None:
+        stream, about_workload = workload_of(experiment)
+        found += about_workload
+    if chosen is None or prepared is None or has_errors(found):
+        return None, found
+    opened = _simulator(experiment, asked) if name == ASTRA_SIM else chosen.of(experiment)
+    found += opened.notes(prepared.context)
+    if has_errors(found):
+        return None, found
+    return Session(experiment, prepared, stream, opened, name, asked), found
+
+
+def _simulator(experiment: Experiment, asked: AstraOptions) -> Backend:
+    from moec.backends.astra.simulator.backend import AstraSimBackend  # and all that writes traces and reads its output
+
+    return AstraSimBackend.of(experiment, asked)
+
+
+def backend_of(experiment: Experiment) -> str:
+    """The name of the backend that the specification asks for."""
+    return ASTRA_SIM if isinstance(experiment.backend, AstraOptions) else FAST
+
+
+def astra_options(experiment: Experiment) -> AstraOptions:
+    """What the specification asks of ASTRA-sim: its defaults, with the same kind of routing, where it asks nothing."""
+    asked = experiment.backend
+    return asked if isinstance(asked, AstraOptions) else AstraOptions(routing=asked.routing)
+
+
+def timed_by(experiment: Experiment, name: str, asked: AstraOptions) -> Experiment:
+    """The experiment with the options of backend `name`; another package's backend leaves them as they are."""
+    if name == ASTRA_SIM:
+        return replace(experiment, backend=asked)
+    if name == FAST and isinstance(experiment.backend, AstraOptions):
+        return replace(experiment, backend=FastOptions(routing=experiment.backend.routing))
+    return experiment
+
+
+def simulate(
+    session: Session, progress: Progress | None = None, watch: Watch | None = None
+) -> tuple[Results | None, list[Diagnostic]]:
+    """Serves the session's requests. Same experiment and seed, same results but for `wall_s`.
+
+    `watch` is told of every iteration that has run (see `moec.serving.engine.instance.Watch`).
+    """
+    if session.stream is None:
+        span = session.experiment.span("workload") or session.experiment.span("model")
+        title = f"experiment `{session.experiment.name}` has no workload to simulate"
+        return None, [Diagnostic("M199", title, span, "this experiment", help="add `workload = …` to it")]
+    context = session.prepared.context
+    timer = session.backend.steps(context)
+    tally = _tally(session)
+    results, found = serve(
+        session.experiment,
+        session.stream,
+        timer,
+        kv_blocks=session.prepared.memory.kv_blocks,
+        layout=context.layout,
+        backend=session.backend_name,
+        progress=progress,
+        watch=_both(tally, watch),
+    )
+    if results is None:
+        return None, found
+    if isinstance(timer, Tallied):
+        results, found = replace(results, tally=timer.tally()), [*found, *_estimated(session, timer)]
+    if tally is not None:
+        evidence = tally.result()
+        results = replace(results, evidence=evidence)
+        found = [*found, *extrapolations(evidence, session.experiment.span("costs"))]
+    return results, found
+
+
+def _estimated(session: Session, timer: Tallied) -> list[Diagnostic]:
+    """That not every iteration was simulated, where that is so."""
+    tally = timer.tally()
+    if not tally.estimated:
+        return []
+    total = tally.simulated + tally.reused + tally.estimated
+    title = f"{tally.estimated:,} of {total:,} iterations were not simulated"
+    label = f"their time is the fast estimate times the last ratio, {min(tally.ratios):.3f} to {max(tally.ratios):.3f}"
+    span = session.experiment.span("backend.every")
+    fix = "`every = 1` simulates all of them"
+    if span is None:
+        title, label = f"{title}: {label}", ""
+    return [Diagnostic("M425", title, span, label, help=fix, severity="warning")]
+
+
+def _tally(session: Session) -> EvidenceTally | None:
+    """A tally of evidence, unless the costs are of one kind throughout."""
+    if isinstance(session.experiment.costs, RooflineCosts):
+        return None
+    return EvidenceTally(program_of(replace(session.prepared.context, copies=1)))
+
+
+def _both(tally: EvidenceTally | None, watch: Watch | None) -> Watch | None:
+    """A watch that tells both."""
+    if tally is None:
+        return watch
+
+    def told(instance: int, start_ns: Ints, load: Load) -> None:
+        tally.add(load, len(start_ns))
+        if watch is not None:
+            watch(instance, start_ns, load)
+
+    return told

@@ -1,0 +1,1 @@
+"""One vLLM engine: scheduler, KV cache, host time, steps under way."""

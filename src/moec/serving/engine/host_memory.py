@@ -1,0 +1,90 @@
+"""The host memory behind one attention-DP rank's KV cache: whose blocks wait there, and which the next iteration moves."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from moec.serving.engine.kv_cache import Blocks
+from moec.serving.engine.limits import Limits
+from moec.serving.records import RequestColumns
+
+ENDLESS = 1 << 62
+"""Room for every request."""
+
+Moves = tuple[int, int, int, int]
+"""Token slots of blocks: out, in, and both in the layers that keep only the sliding window."""
+
+
+class Return(NamedTuple):
+    """What a swapped request finds: `hits`, blocks of its that the device still holds, of `cached` tokens; `computed` tokens
+    once the others are back, and the `rest` to compute.
+    """
+
+    hits: list[int]
+    cached: int
+    computed: int
+    rest: int
+
+
+def returning(request: int, left: int, columns: RequestColumns, limits: Limits, blocks: Blocks) -> Return | None:
+    """What it takes for a swapped request to go on; None if the `left` budget or the cache has no room for it."""
+    known = columns.known[request]
+    hits = blocks.match(request, known)
+    cached = len(hits) * limits.block
+    computed = max(columns.computed[request], cached)
+    rest = known - computed
+    if not limits.chunked_prefill and left < rest <= limits.max_batched_tokens:
+        return None
+    if -(-known // limits.block) - len(hits) + blocks.idle(hits) > blocks.free:
+        return None
+    return Return(hits, cached, computed, rest)
+
+
+@dataclass(slots=True)
+class HostBlocks:
+    """`free`: blocks that still fit; none ever do when preempted requests are recomputed. `window`: blocks that hold a
+    request's sliding window. `queue`: requests whose blocks are here, the one that runs next first; `held`: how many.
+    `pending`: what was decided and not yet given to an iteration. `swapped`: how often a request came.
+    """
+
+    free: int
+    block: int
+    window: int
+    queue: deque[int] = field(default_factory=deque)
+    held: dict[int, int] = field(default_factory=dict)
+    pending: Moves = (0, 0, 0, 0)
+    swapped: int = 0
+
+    def store(self, request: int, tokens: int) -> bool:
+        """Take the blocks of a request with `tokens` in the cache, if they fit."""
+        blocks = -(-tokens // self.block)
+        if blocks > self.free:
+            return False
+        self.free -= blocks
+        self.held[request] = blocks
+        self.queue.appendleft(request)
+        self.swapped += 1
+        out, back, out_window, back_window = self.pending
+        self.pending = (out + blocks, back, out_window + min(blocks, self.window), back_window)
+        return True
+
+    def fetch(self, request: int, kept: int) -> None:
+        """Send the request's blocks back, but for the first `kept`, which the device still has."""
+        blocks = max(self.drop(request) - kept, 0)
+        out, back, out_window, back_window = self.pending
+        self.pending = (out, back + blocks, out_window, back_window + min(blocks, self.window))
+
+    def drop(self, request: int) -> int:
+        """The request waits here no longer; how many blocks it had."""
+        self.queue.remove(request)
+        blocks = self.held.pop(request)
+        self.free += blocks
+        return blocks
+
+    def take(self) -> Moves:
+        """What the iteration that is about to run moves."""
+        out, back, out_window, back_window = self.pending
+        self.pending = (0, 0, 0, 0)
+        return out * self.block, back * self.block, out_window * self.block, back_window * self.block

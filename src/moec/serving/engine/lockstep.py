@@ -1,0 +1,260 @@
+"""An instance without pipeline stages: one iteration at a time, all ranks together, stretches of decodes in one leap."""
+
+from __future__ import annotations
+
+from collections import deque
+from heapq import heappop, heappush
+
+import numpy as np
+
+from moec.serving.agenda import END, START
+from moec.serving.engine.instance import Floor
+from moec.serving.engine.leap import Leap
+from moec.serving.engine.limits import GONE, Chunk
+from moec.serving.engine.loads import LEAP, LoadSums, with_swaps
+from moec.serving.engine.scheduler import Rank
+from moec.serving.records import NEVER
+
+FIRST_GUESS = 16
+"""Steps of a leap towards an arrival while no iteration has been timed yet."""
+
+
+class Lockstep:
+    """See `Instance`. `step` counts the iterations scheduled and no longer open to change, `done` those whose tokens are
+    out: `lag` may be under way when another is scheduled. A leap that an arrival interrupts is cut short.
+
+    `tail`: when the last iteration before `step` ends; `host`: when the host is done with it.
+    """
+
+    def __init__(self, index: int, floor: Floor) -> None:
+        self.index, self.floor, self.first = index, floor, index * floor.dp
+        count, dp = len(floor.requests.input), floor.dp
+        self.key, self.last_step, self.order = [GONE] * count, [NEVER] * count, [0] * count
+        self.needs = [0] * floor.limits.block
+        columns = (self.key, self.last_step, self.order, self.needs)
+        self.ranks = [
+            Rank(floor.requests, floor.limits, floor.blocks(), floor.host_blocks(), *columns) for _ in range(dp)
+        ]
+        self.sums = LoadSums(dp, floor.limits.window, dummy=floor.dummy and dp > 1)
+        self.shortage = [GONE] * dp
+        self.busy: set[int] = set()
+        self.finishing: list[tuple[int, int, int, int]] = []
+        self.crossing: list[tuple[int, int, int, int]] = []
+        self.ending: deque[tuple[int, int, int]] = deque()
+        self.chunks: list[tuple[int, Chunk]] = []
+        self.step, self.done, self.used, self.version, self.pace = 0, 0, 0, 0, 0
+        self.tail, self.host, self.lag = 0, 0, int(floor.host.asynchronous)
+        self.leap: Leap | None = None
+        self.idle = True
+
+    @property
+    def swapped(self) -> int:
+        """See `Instance`."""
+        return sum(rank.host.swapped for rank in self.ranks)
+
+    def arrive(self, request: int, rank: int, now: int) -> None:
+        """See `Instance`."""
+        place, leap = self.ranks[rank], self.leap
+        cut = place.open
+        place.waiting.append(request)
+        self.busy.add(rank)
+        self.floor.waiting[self.first + rank] += 1
+        if self.idle:
+            self._post(now, START)
+        if leap is None:
+            return
+        leap.arrivals.append(now)
+        if cut and leap.steps > 1:
+            steps = max(1, int(np.searchsorted(leap.clock.scheduled[: leap.steps], now)))
+            if steps < leap.steps:
+                leap.steps = steps
+                self._await(leap)
+
+    def _post(self, time: int, kind: int) -> None:
+        """The one event that the instance waits for from now on."""
+        self.idle = False
+        self.version += 1
+        self.floor.agenda.post(time, kind, self.index, self.version)
+
+    def _await(self, leap: Leap) -> None:
+        """The next step is scheduled when the tokens of all but `lag` steps are out, at once if they already are."""
+        last = self.step + leap.steps - 1 - self.lag
+        if last < self.done:
+            self._post(leap.clock.host(leap.steps), START)
+        else:
+            self._post(leap.clock.end(leap.steps - self.lag, self.tail), END)
+
+    def start(self, now: int, token: int, horizon: int | None) -> None:
+        """See `Instance`; an outdated token is a start that was posted anew."""
+        if token != self.version:
+            return
+        self._commit()
+        self._advance()
+        chunks, calm = self._schedule(now)
+        counts = [rank.decodes for rank in self.ranks]
+        decodes = sum(counts)
+        for r, _ in chunks:
+            counts[r] += 1
+        if not any(counts):
+            self._drain()
+            return
+        if chunks:
+            load, steps = self.sums.mixed(self.step, chunks), 1
+        else:
+            steps = self._reach(now, horizon) if calm else 1
+            load = self.sums.decodes(self.step, steps)
+        if self.floor.swap_blocks:
+            load = with_swaps(load, [rank.host for rank in self.ranks])
+        device = self.floor.timer.times(load).latency_ns
+        clock = self.floor.host.course(now, self.tail, device, max(counts))
+        self.pace = int(device[-1]) + self.floor.host.gap_ns
+        waiting = sum(self.floor.waiting[self.first : self.first + len(self.ranks)])
+        self.leap = Leap(clock, load, device, steps, chunks, decodes, waiting, [])
+        self._await(self.leap)
+
+    def _drain(self) -> None:
+        """Nothing to schedule: what is under way comes to its end."""
+        self.idle = self.done == self.step
+        if not self.idle:
+            self._post(self.tail, END)
+
+    def _schedule(self, now: int) -> tuple[list[tuple[int, Chunk]], bool]:
+        """Schedule the ranks on which more can happen than decoding: their chunks, and whether nobody was preempted."""
+        step, calm = self.step, True
+        chunks: list[tuple[int, Chunk]] = []
+        todo = self.busy
+        if min(self.shortage) <= step:
+            todo = todo.union(r for r, short in enumerate(self.shortage) if short <= step)
+        for r in sorted(todo):
+            rank = self.ranks[r]
+            rank.settle(step)
+            free, preempted = rank.blocks.free, rank.preempted
+            got = rank.schedule(step, now, self.tail)
+            calm = calm and preempted == rank.preempted
+            if got or preempted != rank.preempted:
+                chunks.extend((r, chunk) for chunk in got)
+                # the decodes' own blocks of this step are booked for all ranks together, when the step ends
+                self.used += free - rank.blocks.free - len(rank.buckets[step % rank.limits.block])
+                self._refresh(r)
+        return chunks, calm
+
+    def _refresh(self, r: int) -> None:
+        rank, queue = self.ranks[r], self.first + r
+        self.sums.refresh(r, rank)
+        self.shortage[r] = rank.shortage()
+        self.floor.waiting[queue] = queued = rank.queued
+        self.floor.running[queue] = len(rank.running)
+        if queued or rank.partial >= 0:
+            self.busy.add(r)
+        else:
+            self.busy.discard(r)
+
+    def _reach(self, now: int, horizon: int | None) -> int:
+        """How many steps may run before the batch changes, as far as is known now."""
+        step = self.step
+        if self.ending:
+            return 1  # their blocks and places are free for the step after it
+        while self.last_step[self.finishing[0][3]] != self.finishing[0][0]:
+            heappop(self.finishing)
+        last = min(self.finishing[0][0], min(self.shortage) - 1, step + LEAP - 1)
+        while self.crossing and not self._crosses(self.crossing[0]):
+            heappop(self.crossing)
+        if self.crossing:
+            last = min(last, self.crossing[0][0])
+        steps = last - step + 1
+        if horizon is not None and any(rank.open for rank in self.ranks):
+            # a guess that spares the timer steps which the arrival would cut off; with several instances it may go elsewhere
+            ahead = (horizon - now) * self.floor.instances
+            steps = min(steps, ahead // self.pace + 2 if self.pace else FIRST_GUESS)
+        return steps
+
+    def end(self, now: int, token: int) -> int:
+        """See `Instance`; an outdated token is the end of a leap that was cut."""
+        if token != self.version:
+            return 0
+        self._commit()
+        self._advance()
+        # with nothing new scheduled since, the last step itself has ended
+        self.done = self.step if now == self.tail else self.step - self.lag
+        finished = self._release(now)
+        self.idle = True
+        if self.done < self.step or any(rank.running or rank.waiting or rank.host.queue for rank in self.ranks):
+            self._post(max(now, self.host), START)
+        return finished
+
+    def _commit(self) -> None:
+        """The leap can no longer change: write it down."""
+        leap = self.leap
+        if leap is None:
+            return
+        self.leap = None
+        self.used = leap.write_down(self.floor, self.index, self.step, self.tail, self.needs, self.used)
+        self.step += leap.steps
+        self.tail, self.host = int(leap.clock.ends[leap.steps - 1]), leap.clock.host(leap.steps)
+        self.chunks = leap.chunks
+
+    def _advance(self) -> None:
+        """What the scheduler knows of the steps before `step` without their tokens: who goes on decoding, and who not."""
+        last, touched = self.step - 1, set[int]()
+        while self.finishing and self.finishing[0][0] <= last:
+            step, r, _, request = heappop(self.finishing)
+            if self.last_step[request] == step:
+                self.ranks[r].stop(request, step)
+                self.ending.append((step, r, request))
+                touched.add(r)
+        while self.crossing and self.crossing[0][0] <= last:
+            entry = heappop(self.crossing)
+            if self._crosses(entry):
+                self.ranks[entry[1]].outgrow(entry[2])
+                touched.add(entry[1])
+        chunks, self.chunks = self.chunks, []
+        for r, chunk in chunks:
+            if chunk.last:
+                touched.add(r)
+                self._emit(r, chunk.request, last)
+        for r in touched:
+            self._refresh(r)
+
+    def _emit(self, r: int, request: int, step: int) -> None:
+        """A prompt computed to the end in `step` gives a token; the request decodes from the next step on, or is done."""
+        columns, rank = self.floor.requests, self.ranks[r]
+        cached, output = columns.known[request], columns.output[request]
+        if output:
+            columns.known[request] += 1
+            if columns.first_ns[request] < 0:
+                columns.first_ns[request] = self.tail
+            else:
+                self.floor.gaps[self.tail - columns.last_ns[request]] += 1
+        rest = output - (columns.known[request] - columns.input[request])
+        if rest <= 0:
+            rank.held[request] = cached
+            self.ending.append((step, r, request))
+            return
+        last = step + rest
+        self.last_step[request] = last
+        heappush(self.finishing, (last, r, rank.order[request], request))
+        cross = rank.join(request, step + 1)
+        if self.floor.limits.window < GONE and cross >= 0:
+            heappush(self.crossing, (cross, r, request, rank.order[request]))
+
+    def _crosses(self, entry: tuple[int, int, int, int]) -> bool:
+        """Whether an entry of `crossing` is of the request's present stay: one that was preempted may come back alike."""
+        _, _, request, order = entry
+        return self.order[request] == order and self.key[request] != GONE
+
+    def _release(self, now: int) -> int:
+        """Requests leave with their last token: how many."""
+        finished, touched = 0, set[int]()
+        while self.ending and self.ending[0][0] < self.done:
+            _, r, request = self.ending.popleft()
+            rank = self.ranks[r]
+            rank.settle(self.step)
+            free = rank.blocks.free
+            rank.drop(request)
+            self.used -= rank.blocks.free - free
+            self.floor.requests.finish_ns[request] = now
+            touched.add(r)
+            finished += 1
+        for r in touched:
+            self._refresh(r)
+        return finished

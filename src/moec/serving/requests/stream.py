@@ -1,0 +1,161 @@
+"""The stream of requests that a workload describes: lengths, arrivals and, where known, token ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import assert_never
+
+import numpy as np
+
+from moec.arrays import Ints
+from moec.diagnostics import Diagnostic
+from moec.dsl.schema import ClosedLoop, Experiment, Lengths, Recorded, TraceRequests
+from moec.serving.requests.formats import Trace, read_trace
+from moec.serving.requests.formats.request_trace import MOST_NS
+from moec.serving.requests.synthetic import arrival_times, request_lengths
+
+SHOWN = 5
+"""Mistakes of one kind that are named one by one before the rest are only counted."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RequestStream:
+    """Requests in arrival order (ties in file order), times in nanoseconds from the start of the run.
+
+    `token_ids[i]`: the prompt's ids, one per `tokens_per_id` tokens (a trace may name whole blocks); None when unknown.
+    """
+
+    request_id: tuple[str, ...]
+    arrival_ns: Ints
+    input_tokens: Ints
+    output_tokens: Ints
+    token_ids: tuple[Ints, ...] | None = None
+    tokens_per_id: int = 1
+
+
+def workload_of(experiment: Experiment) -> tuple[RequestStream | None, list[Diagnostic]]:
+    """The requests of the experiment's workload; None, with the reasons, when they cannot be had."""
+    workload = experiment.workload
+    if workload is None:
+        return None, []
+    match workload.requests:
+        case Lengths() as lengths:
+            if isinstance(workload.arrivals, Recorded):
+                return None, [_nothing_recorded(experiment)]
+            prompt, answer = request_lengths(lengths, experiment.seed)
+            stream = RequestStream(_numbered(lengths.count), np.zeros(lengths.count, np.int64), prompt, answer)
+        case TraceRequests() as source:
+            cached = experiment.serving.kv_cache.prefix_caching
+            trace, found = read_trace(Path(source.file), count=source.count, with_ids=cached)
+            if trace is None:
+                span = experiment.span("workload.requests")
+                return None, [replace(d, span=span) for d in found]
+            if trace.arrival_ns is None and isinstance(workload.arrivals, Recorded):
+                return None, [_no_times(experiment, Path(source.file).name)]
+            stream = _of_trace(trace)
+        case other:
+            assert_never(other)
+    arranged, found = _arrange(experiment, stream)
+    return arranged, [*found, *_no_ids(experiment, stream)]
+
+
+def _of_trace(trace: Trace) -> RequestStream:
+    names = trace.request_id or _numbered(len(trace.input_tokens))
+    arrival = np.zeros(len(names), np.int64) if trace.arrival_ns is None else trace.arrival_ns
+    return RequestStream(names, arrival, trace.input_tokens, trace.output_tokens, trace.token_ids, trace.tokens_per_id)
+
+
+def _numbered(count: int) -> tuple[str, ...]:
+    return tuple(str(i) for i in range(count))
+
+
+def _arrange(experiment: Experiment, stream: RequestStream) -> tuple[RequestStream | None, list[Diagnostic]]:
+    """The stream with the workload's arrivals, sorted by them."""
+    assert experiment.workload is not None
+    found = _check(experiment, stream)
+    if found:
+        return None, found
+    match experiment.workload.arrivals:
+        case Recorded(speed):
+            with np.errstate(over="ignore"):  # infinitely late is too late
+                arrival = stream.arrival_ns if speed == 1 else np.rint(stream.arrival_ns / speed)
+        case ClosedLoop():
+            arrival = np.zeros(len(stream.request_id), np.int64)
+        case arrivals:
+            arrival = arrival_times(arrivals, len(stream.request_id), experiment.seed)
+    if arrival.max() > MOST_NS:
+        return None, [_too_late(experiment)]
+    arrival = arrival.astype(np.int64)
+    order = np.argsort(arrival, kind="stable")
+    if np.array_equal(order, np.arange(len(order))):
+        return replace(stream, arrival_ns=arrival), []
+    ids = stream.token_ids
+    return (
+        RequestStream(
+            tuple(stream.request_id[i] for i in order),
+            arrival[order],
+            stream.input_tokens[order],
+            stream.output_tokens[order],
+            None if ids is None else tuple(ids[i] for i in order),
+            stream.tokens_per_id,
+        ),
+        [],
+    )
+
+
+def _check(experiment: Experiment, stream: RequestStream) -> list[Diagnostic]:
+    span = experiment.span("workload.requests")
+    if not stream.request_id:
+        return [
+            Diagnostic("M517", "the workload has no requests", span, help="a trace needs at least one line of data")
+        ]
+    twice = _repeated(stream.request_id)
+    if twice is not None:
+        title = f"request id `{twice}` stands for several requests"
+        return [Diagnostic("M516", title, span, help="give every request its own id, or leave the column out")]
+    if "" in stream.request_id:
+        title = f"request {stream.request_id.index('') + 1} of the trace has an empty id"
+        return [Diagnostic("M516", title, span, help="give every request its own id, or leave the column out")]
+    return []
+
+
+def _repeated(names: Sequence[str]) -> str | None:
+    if len(set(names)) == len(names):
+        return None
+    seen: set[str] = set()
+    return next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+
+
+def _nothing_recorded(experiment: Experiment) -> Diagnostic:
+    span = experiment.span("workload.arrivals") or experiment.span("workload")
+    return Diagnostic(
+        "M515",
+        "synthetic requests have no recorded arrivals",
+        span,
+        "`recorded()` replays the times of a trace",
+        help="write `arrivals = poisson(rate: 10 req/s)`, `constant(…)`, `gamma(…)`, `burst()` or `closed_loop(…)`",
+    )
+
+
+def _no_ids(experiment: Experiment, stream: RequestStream) -> list[Diagnostic]:
+    """M514, a warning: prefix caching was asked for, but nobody knows which prefixes are equal."""
+    asked = experiment.spans.get("serving.kv_cache.prefix_caching")
+    if asked is None or not experiment.serving.kv_cache.prefix_caching or stream.token_ids is not None:
+        return []
+    title = "`prefix_caching` has no effect: the requests have no token ids"
+    help = "drop it, or give a trace with `input_tok_ids` or `hash_ids` on every line"
+    return [Diagnostic("M514", title, asked, "nothing is known to be shared", help=help, severity="warning")]
+
+
+def _too_late(experiment: Experiment) -> Diagnostic:
+    span = experiment.span("workload.arrivals")
+    title = f"the last request arrives after more than {MOST_NS / 3.15576e16:.0f} years"
+    return Diagnostic("M513", title, span, help="raise the rate, or the `speed` of the replay")
+
+
+def _no_times(experiment: Experiment, name: str) -> Diagnostic:
+    span = experiment.span("workload.arrivals") or experiment.span("workload.requests")
+    help = "add an `arrival_s` column, or write `arrivals = poisson(rate: 10 req/s)` or another law"
+    return Diagnostic("M515", f"`{name}` has no arrival times to replay", span, help=help)

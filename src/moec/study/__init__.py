@@ -1,0 +1,1 @@
+"""Many runs judged against what was measured."""

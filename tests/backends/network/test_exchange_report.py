@@ -1,0 +1,138 @@
+"""Reports of exchanges name what they wait for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from moec.backends.fast.backend import FastBackend
+from moec.backends.network.alpha_beta import TwoTier, network_of_cluster
+from moec.backends.network.report import exchange_reports
+from moec.compiler.ir.graph import AllToAll, Block, Collective, Dense, Graph, Op
+from moec.compiler.lower import lower
+from moec.dsl.schema import (
+    Cluster,
+    Compute,
+    Device,
+    Fabric,
+    FatTree,
+    Link,
+    Mesh,
+    Moe,
+    Network,
+    Node,
+    RailOptimized,
+    Routing,
+    Zipf,
+)  # fmt: skip
+from support.cases import MIXTURE, experiment, program, random_batch
+
+GPU = Device(80e9, 3e12, Compute(1e15), link=Link(300e9, 900e-9, 1.0, 0.0))
+CARD = Link(40e9, 2500e-9, 1.0, 0.0)
+
+
+def net(fabric: Fabric | None = None, **network: object) -> TwoTier:
+    node = Node(GPU, 4, fabric or Fabric())
+    return network_of_cluster(Cluster(8, node, Network(CARD, **network)))  # type: ignore[arg-type]
+
+
+def graph_of(matrix: np.ndarray) -> Graph:
+    """One all-to-all of all ranks, two layers; the second has half the bytes."""
+    size = len(matrix)
+    op = Op("dispatch", AllToAll("stage", Dense(np.stack([matrix, matrix / 2])[:, None])), "comm", enters=(0,))
+    block = Block("layers", 2, (op,), (0,), 0, size)
+    return Graph(size, {"stage": np.arange(size)[None]}, (block,))
+
+
+def messages(*found: tuple[int, int, float], size: int = 32) -> np.ndarray:
+    matrix = np.zeros((size, size))
+    for a, b, volume in found:
+        matrix[a, b] = volume
+    return matrix
+
+
+INCAST = messages(*((a, 12, 1e6) for a in range(12)))
+
+
+def test_a_hot_receiver_is_the_bottleneck_by_name() -> None:
+    (report,) = exchange_reports(graph_of(INCAST), net())
+    assert report.time_us == pytest.approx((2500 + 12e6 / 40) / 1e3)
+    worst = report.links[0]
+    assert (worst.kind, worst.name, worst.way) == ("network card", "network card of rank 12", "receive")
+    assert worst.bytes == 12e6
+    assert report.bottleneck() == "network card of rank 12, receive, 99 % of the exchange"
+    assert {(p.source, p.target) for p in report.pairs} <= {(a, 12) for a in range(12)}
+    assert report.bytes == 12e6
+
+
+@pytest.mark.parametrize(
+    ("wiring", "traffic", "name"),
+    [
+        ({"topology": FatTree(8.0, 2)}, [(i, 8 + i, 1e6) for i in range(4)], "uplinks of nodes 0 to 1"),
+        (
+            {"topology": RailOptimized("spine", 8.0, 2)},
+            [(0, 13, 1e6), (4, 14, 1e6)],
+            "uplinks of the switch of rail 0 for nodes 0 to 1",
+        ),
+        ({"topology": "ring"}, [(i, 12 + i, 1e6) for i in range(4)], "link from node 0 to node 1"),
+        ({"fabric": Fabric("fully_connected")}, [(5, 6, 1e6)], "scale-up link from rank 5 to rank 6"),
+        ({"fabric": Fabric(Mesh(2, 2))}, [(20, 23, 1e6)], "scale-up link from rank 20 to rank 21"),
+        ({}, [(20, 23, 1e6)], "scale-up port of rank 20"),
+    ],
+)
+def test_every_kind_of_link_has_a_name(wiring: dict, traffic: list, name: str) -> None:
+    (report,) = exchange_reports(graph_of(messages(*traffic)), net(**wiring))
+    assert report.links[0].name == name
+
+
+def test_links_that_carry_as_much_are_counted() -> None:
+    even = np.ones((32, 32)) * 1e6
+    (report,) = exchange_reports(graph_of(even), net())
+    assert report.links[0].alike == 32
+    assert report.bottleneck().startswith("network card of rank 0 (and 31 more like it), ")
+
+
+def test_a_small_exchange_waits_for_latency() -> None:
+    (report,) = exchange_reports(graph_of(messages((0, 8, 100.0))), net())
+    assert report.fixed_us == pytest.approx(2.5)
+    assert report.bottleneck() == "latency, 100 % of the exchange"
+
+
+def test_the_busiest_link_is_the_time_less_what_is_fixed() -> None:
+    matrix = np.random.default_rng(0).random((32, 32)) * 1e6
+    for wired in (net(), net(topology=FatTree(4.0, 2)), net(Fabric("ring"), topology=RailOptimized("fabric", 2.0, 2))):
+        (report,) = exchange_reports(graph_of(matrix), wired)
+        assert report.links[0].time_us + report.fixed_us == pytest.approx(report.time_us)
+        assert report.links[0].time_us == max(link.time_us for link in report.links)
+
+
+def test_a_collective_says_how_it_runs_and_what_the_others_would_take() -> None:
+    op = Op("reduce", Collective("all_reduce", "stage", np.array([[1e3]])), "comm", enters=(0,))
+    graph = Graph(32, {"stage": np.arange(32)[None]}, (Block("layer", 1, (op,), (0,), 0, 32),))
+    (report,) = exchange_reports(graph, net())
+    assert report.way == "rings inside nodes, a ring per rail between them"
+    assert report.others[0][0] == "one ring"
+    assert report.others[0][1] > report.time_us
+    assert report.bottleneck().startswith("latency")
+
+
+def test_skew_makes_a_hot_rank_that_holds_the_exchange_up() -> None:
+    """The hotter the hottest expert, the longer the exchange, and the report names a receiver."""
+    times = []
+    for exponent in (0.0, 0.8, 1.6):
+        e = experiment(
+            replace(MIXTURE, moe=Moe(64, 4, 512)), dp=16, routing=Routing(Zipf(exponent), "same", 1), per_node=4
+        )
+        batch = tuple(
+            replace(r, new=np.full(1, 512), context=np.zeros(1, dtype=np.int64))
+            for r in random_batch(np.random.default_rng(0), 16)
+        )
+        graph = lower(program(e), batch, "drawn")
+        report = next(r for r in FastBackend.of(e).exchanges(graph) if r.op == "dispatch")
+        times.append(report.time_us)
+    assert times == sorted(times)
+    assert times[2] > 1.5 * times[0]
+    assert report.links[0].way == "receive"
+    assert report.links[0].alike == 1
