@@ -20,7 +20,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import least_squares
 
-from moec.backends.network.alpha_beta import Tier, TwoTier, alltoall_ns
+from moec.backends.network.alpha_beta import Network, Tier, alltoall_ns
 from moec.compiler.ir.graph import Dense, Outer, Relay
 
 HIDDEN, TOP_K, EXPERTS, PER_NODE = 7168, 8, 256, 8
@@ -36,12 +36,12 @@ NORMAL_GBPS = {8: (153, 158), 16: (43, 43), 32: (58, 57), 64: (51, 50)}
 """Ranks to dispatch and combine: of NVLink within a node, else of RDMA."""
 
 
-def network(inside: float, between: float) -> TwoTier:
+def network(inside: float, between: float) -> Network:
     """Rates in bytes per nanosecond."""
-    return TwoTier(Tier(inside, *LATENCIES["inside"]), Tier(between, *LATENCIES["between"]), PER_NODE)
+    return Network(Tier(inside, *LATENCIES["inside"]), Tier(between, *LATENCIES["between"]), PER_NODE)
 
 
-def low_latency_us(ranks: int, net: TwoTier) -> tuple[float, float]:
+def low_latency_us(ranks: int, net: Network) -> tuple[float, float]:
     """Dispatch and combine."""
     times = []
     for size in (FP8 + HEADER, BF16):
@@ -72,7 +72,7 @@ def normal_traffic(ranks: int, tokens: int = 4096) -> tuple[np.ndarray, np.ndarr
 TRAFFIC = {ranks: normal_traffic(ranks) for ranks in NORMAL_GBPS}
 
 
-def normal_us(ranks: int, net: TwoTier) -> tuple[float, float]:
+def normal_us(ranks: int, net: Network) -> tuple[float, float]:
     """Dispatch and combine."""
     hits, node_hits = TRAFFIC[ranks]
     members, times = np.arange(ranks)[None], []
@@ -91,7 +91,7 @@ def published_normal_us(ranks: int) -> tuple[float, float]:
     return counted * FP8 / dispatch / 1e3, counted * BF16 / combine / 1e3
 
 
-def fitted(model: Callable[[int, TwoTier], tuple[float, float]], published: dict[int, tuple[float, float]]) -> TwoTier:
+def fitted(model: Callable[[int, Network], tuple[float, float]], published: dict[int, tuple[float, float]]) -> Network:
     """The two rates with the least squares of log(model ÷ published)."""
 
     def off(logs: np.ndarray) -> np.ndarray:
@@ -103,7 +103,7 @@ def fitted(model: Callable[[int, TwoTier], tuple[float, float]], published: dict
 
 
 def show(
-    title: str, model: Callable[[int, TwoTier], tuple[float, float]], published: dict[int, tuple[float, float]]
+    title: str, model: Callable[[int, Network], tuple[float, float]], published: dict[int, tuple[float, float]]
 ) -> None:
     """Fits, and prints a row per number of ranks."""
     net = fitted(model, published)

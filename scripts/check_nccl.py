@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from moec.backends.network.alpha_beta import Tier, TwoTier, alltoall_ns, collective_ns
+from moec.backends.network.alpha_beta import Network, Tier, alltoall_ns, collective_ns
 from moec.compiler.ir.graph import Outer
 from moec.dsl.load import load_text
 from moec.dsl.schema import Link
@@ -46,7 +46,7 @@ def library_link(name: str) -> Link:
 def model_us(op: str, gpus: int, size: float, link: Link) -> float:
     """The time of one collective on `gpus` devices of a switched node."""
     tier = Tier(link.bandwidth * link.efficiency / 1e9, link.latency * 1e9, link.launch * 1e9)
-    net, members = TwoTier(tier, None, gpus), np.arange(gpus)[None]
+    net, members = Network(tier, None, gpus), np.arange(gpus)[None]
     if op == "alltoall":
         even = Outer(np.full((1, 1, gpus), size), np.full((1, 1, gpus), 1 / gpus), np.ones(1))
         return float(alltoall_ns(even, members, net).ravel()[0]) / 1e3

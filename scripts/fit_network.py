@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import least_squares
 
-from moec.backends.network.alpha_beta import Tier, TwoTier, alltoall_ns, collective_ns
+from moec.backends.network.alpha_beta import Network, Tier, alltoall_ns, collective_ns
 from moec.compiler.ir.graph import Outer
 
 FAMILIES = {
@@ -53,7 +53,7 @@ def model_us(frame: pd.DataFrame, link: Tier) -> np.ndarray:
     out = np.zeros(len(frame))
     for (op, size), index in frame.reset_index(drop=True).groupby(["op_name", "num_gpus"]).groups.items():
         volume = frame.bytes.to_numpy()[index][:, None]
-        net, members = TwoTier(link, None, int(size)), np.arange(size)[None, :]
+        net, members = Network(link, None, int(size)), np.arange(size)[None, :]
         if op == "alltoall":
             sent = np.repeat(volume[..., None], size, axis=-1)
             even = Outer(sent, np.full_like(sent, 1 / size), np.ones(len(sent)))

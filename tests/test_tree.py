@@ -30,8 +30,8 @@ ORDER = {
     "compiler.lower": "context program lane attention ffn experts kv_swap assemble padding instantiate",
     "compiler.chakra": "wire node fields schema trace reading trace_set view times diff dot stats writing",
     "backends": "base probe whole_graphs network fast astra registry timeline critical_path op_rows",
-    "backends.network": "lattice spread tiers ports crossings latencies loads sends collectives alpha_beta measured naming report",
-    "backends.fast": "durations interference schedule time_tables pricing chain fused steps timing backend",
+    "backends.network": "lattice spread tiers ports shared_links latencies loads sends collectives alpha_beta measured naming report",
+    "backends.fast": "durations interference schedule time_tables pricing serial overlapped steps timing backend",
     "backends.astra": "network files folders replay lint folder_replay simulator estimator",
     "backends.astra.replay": "programs hash_table timing remote_memory custom_collective custom_sets plain_set npu setup collective_plans occupancy "
     "round coarse machine solo run",

@@ -6,12 +6,12 @@ from collections import defaultdict
 
 import numpy as np
 
-from moec.backends.network.tiers import TwoTier
+from moec.backends.network.tiers import Network
 
 Loads = dict[tuple[str, str], dict[object, float]]
 
 
-def walked(matrix: np.ndarray, net: TwoTier, entering: np.ndarray | None = None, *, back: bool = False) -> Loads:
+def walked(matrix: np.ndarray, net: Network, entering: np.ndarray | None = None, *, back: bool = False) -> Loads:
     """(kind, way) -> port or link -> bytes, for ranks 0, 1, … on whole nodes.
 
     `entering` `[ranks, nodes]`: the network's part of a two-phase exchange; `back`: on its way back.
@@ -41,7 +41,7 @@ def walked(matrix: np.ndarray, net: TwoTier, entering: np.ndarray | None = None,
     return loads
 
 
-def _inside(loads: Loads, net: TwoTier, a: int, b: int, volume: float) -> None:
+def _inside(loads: Loads, net: Network, a: int, b: int, volume: float) -> None:
     if a == b:
         return
     node, here, there = a // net.per_node, a % net.per_node, b % net.per_node
@@ -56,7 +56,7 @@ def _inside(loads: Loads, net: TwoTier, a: int, b: int, volume: float) -> None:
             loads["scale-up link", ""][node, link] += volume * part
 
 
-def _between(loads: Loads, net: TwoTier, a: int, b: int, volume: float) -> None:
+def _between(loads: Loads, net: Network, a: int, b: int, volume: float) -> None:
     node_a, node_b = a // net.per_node, b // net.per_node
     loads["network card", "send"][a] += volume
     loads["network card", "receive"][b] += volume

@@ -11,7 +11,7 @@ from moec.compiler.ir.graph import Graph, SendRecv, Stream
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class OpOnRank:
     """One op of one repeat of a block on one rank, counted from the block's first."""
 
     block: int
@@ -64,7 +64,7 @@ def critical_path(graph: Graph, timing: Timing) -> tuple[PathStep, ...]:
         last = moments.last_of(place.block, place.op, place.repeat, place.rank)
         if end > start:
             steps.append(_step(moments, place, last, start, end, makespan))
-        here = Place(place.block, place.op, place.repeat, last)
+        here = OpOnRank(place.block, place.op, place.repeat, last)
         place = _before(moments, here, start) if start > 0 else None
     return tuple(reversed(steps))
 
@@ -79,18 +79,18 @@ def path_shares(path: Iterable[PathStep]) -> tuple[PathShare, ...]:
     return tuple(sorted(found.values(), key=lambda s: -s.time_ns))
 
 
-def _last(moments: Moments, makespan: int) -> Place | None:
+def _last(moments: Moments, makespan: int) -> OpOnRank | None:
     """An op that ends with the iteration."""
     for number in range(len(moments.graph.blocks) - 1, -1, -1):
         block = moments.graph.blocks[number]
         for op in range(len(block.ops) - 1, -1, -1):
             end = moments.of_op(number, op, block.repeat - 1)[2]
             if (end == makespan).any():
-                return Place(number, op, block.repeat - 1, int((end == makespan).argmax()))
+                return OpOnRank(number, op, block.repeat - 1, int((end == makespan).argmax()))
     return None
 
 
-def _step(moments: Moments, place: Place, last: int, start: int, end: int, makespan: int) -> PathStep:
+def _step(moments: Moments, place: OpOnRank, last: int, start: int, end: int, makespan: int) -> PathStep:
     block = moments.graph.blocks[place.block]
     op = block.ops[place.op]
     ready, starts, _ = (x[_members(moments, place)] for x in moments.of_op(place.block, place.op, place.repeat))
@@ -99,7 +99,7 @@ def _step(moments: Moments, place: Place, last: int, start: int, end: int, makes
     return PathStep(op.name, op.stream, block.name, place.repeat, last + block.first_rank, start, end, share, idle)
 
 
-def _members(moments: Moments, place: Place) -> list[int]:
+def _members(moments: Moments, place: OpOnRank) -> list[int]:
     work = moments.graph.blocks[place.block].ops[place.op].work
     group = getattr(work, "group", None)
     if group is None:
@@ -108,7 +108,7 @@ def _members(moments: Moments, place: Place) -> list[int]:
     return [int(r) for r in members[(members == place.rank).any(axis=-1)][0]]
 
 
-def _before(moments: Moments, here: Place, start: int) -> Place | None:
+def _before(moments: Moments, here: OpOnRank, start: int) -> OpOnRank | None:
     """What ended when `here` could start on its rank."""
     for place in _held_by(moments, here):
         if int(moments.of_op(place.block, place.op, place.repeat)[2][place.rank]) == start:
@@ -116,30 +116,30 @@ def _before(moments: Moments, here: Place, start: int) -> Place | None:
     raise AssertionError(f"nothing ends when {moments.graph.blocks[here.block].ops[here.op].name} starts")
 
 
-def _held_by(moments: Moments, here: Place) -> Iterator[Place]:
+def _held_by(moments: Moments, here: OpOnRank) -> Iterator[OpOnRank]:
     """All that an op waits for on a rank: dependencies, the exits of the lanes it enters, its stream."""
     block = moments.graph.blocks[here.block]
     op = block.ops[here.op]
-    yield from (Place(here.block, d, here.repeat, here.rank) for d in op.deps)
+    yield from (OpOnRank(here.block, d, here.repeat, here.rank) for d in op.deps)
     for lane in op.enters:
         yield from _lane(moments, here, lane)
     earlier = [i for i in range(here.op - 1, -1, -1) if block.ops[i].stream == op.stream]
-    yield from (Place(here.block, i, here.repeat, here.rank) for i in earlier[:1])
+    yield from (OpOnRank(here.block, i, here.repeat, here.rank) for i in earlier[:1])
     if not earlier:
         yield from _stream(moments, here, op.stream)
 
 
-def _lane(moments: Moments, here: Place, lane: int) -> Iterator[Place]:
+def _lane(moments: Moments, here: OpOnRank, lane: int) -> Iterator[OpOnRank]:
     """The exit of the lane in the repeat before, or in the block before, or the message that came from another stage."""
     blocks = moments.graph.blocks
     if here.repeat:
-        yield Place(here.block, blocks[here.block].exits[lane], here.repeat - 1, here.rank)
+        yield OpOnRank(here.block, blocks[here.block].exits[lane], here.repeat - 1, here.rank)
         return
     rank = blocks[here.block].first_rank + here.rank
     for number in range(here.block - 1, -1, -1):
         block = blocks[number]
         if block.first_rank == blocks[here.block].first_rank:
-            yield Place(number, block.exits[lane], block.repeat - 1, here.rank)
+            yield OpOnRank(number, block.exits[lane], block.repeat - 1, here.rank)
             return
         for i, op in enumerate(block.ops):
             if (
@@ -147,10 +147,10 @@ def _lane(moments: Moments, here: Place, lane: int) -> Iterator[Place]:
                 and lane in op.enters
                 and 0 <= rank - op.work.shift - block.first_rank < block.ranks
             ):
-                yield Place(number, i, block.repeat - 1, rank - op.work.shift - block.first_rank)
+                yield OpOnRank(number, i, block.repeat - 1, rank - op.work.shift - block.first_rank)
 
 
-def _stream(moments: Moments, here: Place, stream: Stream) -> Iterator[Place]:
+def _stream(moments: Moments, here: OpOnRank, stream: Stream) -> Iterator[OpOnRank]:
     """The last op of a stream in the repeat before, or in the last block before on these ranks that has one."""
     blocks = moments.graph.blocks
     first = here.block if here.repeat else here.block - 1
@@ -159,5 +159,5 @@ def _stream(moments: Moments, here: Place, stream: Stream) -> Iterator[Place]:
         repeat = here.repeat - 1 if number == here.block else block.repeat - 1
         mine = [i for i, op in enumerate(block.ops) if op.stream == stream]
         if mine and block.first_rank == blocks[here.block].first_rank:
-            yield Place(number, mine[-1], repeat, here.rank)
+            yield OpOnRank(number, mine[-1], repeat, here.rank)
             return

@@ -13,7 +13,7 @@ from moec.compiler.ir.graph import AllToAll, Collective, Graph, Stream
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class TimelineEvent:
     """One op on one rank, in nanoseconds.
 
     An exchange was `ready_ns` on this rank and started when `waits_for` was, the last of its members (itself, at times).
@@ -68,7 +68,7 @@ class Moments:
         return rank if ready[rank] == start[rank] else int(subset[ready[subset].argmax()])
 
 
-def timeline(graph: Graph, timing: Timing, ranks: Iterable[int] | None = None) -> Iterator[Event]:
+def timeline(graph: Graph, timing: Timing, ranks: Iterable[int] | None = None) -> Iterator[TimelineEvent]:
     """Every op of the given ranks (all when absent), block by block: what a timeline is drawn from.
 
     `timing` is that of one iteration, with its ops. An op that takes no time on a rank is left out.
@@ -84,4 +84,4 @@ def timeline(graph: Graph, timing: Timing, ranks: Iterable[int] | None = None) -
                 for r in (r for r in mine if end[r] > start[r]):
                     last = moments.last_of(number, i, repeat, r) + block.first_rank if exchange else None
                     times = (int(ready[r]), int(start[r]), int(end[r]))
-                    yield Event(r + block.first_rank, number, i, repeat, op.name, op.stream, *times, last)
+                    yield TimelineEvent(r + block.first_rank, number, i, repeat, op.name, op.stream, *times, last)

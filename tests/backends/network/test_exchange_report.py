@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from moec.backends.fast.backend import FastBackend
-from moec.backends.network.alpha_beta import TwoTier, network_of_cluster
+from moec.backends.network.alpha_beta import Network, network_of_cluster
 from moec.backends.network.report import exchange_reports
 from moec.compiler.ir.graph import AllToAll, Block, Collective, Dense, Graph, Op
 from moec.compiler.lower import lower
+from moec.dsl import schema
 from moec.dsl.schema import (
     Cluster,
     Compute,
@@ -21,7 +22,6 @@ from moec.dsl.schema import (
     Link,
     Mesh,
     Moe,
-    Network,
     Node,
     RailOptimized,
     Routing,
@@ -33,9 +33,9 @@ GPU = Device(80e9, 3e12, Compute(1e15), link=Link(300e9, 900e-9, 1.0, 0.0))
 CARD = Link(40e9, 2500e-9, 1.0, 0.0)
 
 
-def net(fabric: Fabric | None = None, **network: object) -> TwoTier:
+def net(fabric: Fabric | None = None, **network: object) -> Network:
     node = Node(GPU, 4, fabric or Fabric())
-    return network_of_cluster(Cluster(8, node, Network(CARD, **network)))  # type: ignore[arg-type]
+    return network_of_cluster(Cluster(8, node, schema.Network(CARD, **network)))  # type: ignore[arg-type]
 
 
 def graph_of(matrix: np.ndarray) -> Graph:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moec.backends.network.lattice import Lattice, Weighted, link_loads, message_loads, outer_loads
+from moec.backends.network.lattice import Lattice, OuterSide, link_loads, message_loads, outer_loads
 from moec.backends.network.naming import ends_of
 
 LATTICES = [Lattice(n, wraps=True) for n in (2, 3, 5, 8)] + [Lattice(5, 5), Lattice(8, 3), Lattice(1, 4), Lattice(2, 2)]
@@ -44,7 +44,7 @@ def test_a_line_has_two_links_a_place_whichever_way_it_is_written() -> None:
 def test_vectors_and_matrices_load_the_links_alike(lattice: Lattice, seed: int) -> None:
     a, b = np.random.default_rng(seed).random((2, 2, lattice.size))
     matrix = a[:, :, None] * b[:, None, :]
-    assert np.allclose(outer_loads(lattice, Weighted(a), Weighted(b)), link_loads(lattice, matrix))
+    assert np.allclose(outer_loads(lattice, OuterSide(a), OuterSide(b)), link_loads(lattice, matrix))
 
 
 @given(st.sampled_from(LATTICES), st.integers(0, 2**32 - 1), st.booleans())
@@ -54,7 +54,7 @@ def test_one_hot_place_stands_at_the_worst_for_each_link(lattice: Lattice, seed:
     for hot in range(lattice.size):
         heavy = b + extra * (np.arange(lattice.size) == hot)
         worst = np.maximum(worst, link_loads(lattice, heavy[:, None] * a if source else a[:, None] * heavy))
-    sides = (Weighted(b, extra), Weighted(a)) if source else (Weighted(a), Weighted(b, extra))
+    sides = (OuterSide(b, extra), OuterSide(a)) if source else (OuterSide(a), OuterSide(b, extra))
     found = outer_loads(lattice, *sides)
     best = np.maximum(found.reshape(2, -1).max(), 0) if lattice.wraps else found
     assert np.allclose(found.max(), worst.max())

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moec.backends.network.alpha_beta import (
+    Network,
     Tier,
     Trunk,
-    TwoTier,
     alltoall_ns,
     collective_ns,
     exchange_loads,
@@ -22,12 +22,13 @@ from moec.backends.network.alpha_beta import (
 )
 from moec.backends.network.lattice import Lattice
 from moec.compiler.ir.graph import Dense, Outer, Relay
-from moec.dsl.schema import Cluster, Compute, Device, Fabric, Link, Network, Node
+from moec.dsl import schema
+from moec.dsl.schema import Cluster, Compute, Device, Fabric, Link, Node
 from support.walked import walked
 
 NVLINK = Tier(300.0, 900.0, 4500.0)
 NIC = Tier(40.0, 2500.0, 8000.0)
-POD = TwoTier(NVLINK, NIC, 8)
+POD = Network(NVLINK, NIC, 8)
 KINDS = ("all_reduce", "all_gather", "reduce_scatter")
 GPU = Device(80e9, 3e12, Compute(1e15), link=Link(450e9, 1e-6, 0.8, 5e-6), host=64e9)
 
@@ -71,7 +72,7 @@ NETWORKS: dict[str, dict[str, object]] = {
 
 
 @st.composite
-def outers(draw: st.DrawFn) -> tuple[Outer, np.ndarray, TwoTier]:
+def outers(draw: st.DrawFn) -> tuple[Outer, np.ndarray, Network]:
     """Vectors of random traffic on groups that lie evenly or unevenly on nodes, and a network."""
     size, subsets = draw(st.integers(2, 24)), draw(st.integers(1, 3))
     seed, sparse = draw(st.integers(0, 2**32 - 1)), draw(st.sampled_from([0.0, 0.5]))
@@ -166,13 +167,13 @@ def test_the_tiers_work_at_once() -> None:
 
 
 @given(outers())
-def test_vectors_and_matrices_agree(case: tuple[Outer, np.ndarray, TwoTier]) -> None:
+def test_vectors_and_matrices_agree(case: tuple[Outer, np.ndarray, Network]) -> None:
     pairs, group, net = case
     assert alltoall_ns(pairs, group, net) == pytest.approx(alltoall_ns(matrix(pairs), group, net), rel=1e-9, abs=1e-6)
 
 
 @given(outers())
-def test_an_all_to_all_never_beats_its_busiest_port(case: tuple[Outer, np.ndarray, TwoTier]) -> None:
+def test_an_all_to_all_never_beats_its_busiest_port(case: tuple[Outer, np.ndarray, Network]) -> None:
     pairs, group, net = case
     got = alltoall_ns(pairs, group, net)
     bytes = matrix(pairs).bytes * ~np.eye(group.shape[1], dtype=bool)
@@ -198,7 +199,7 @@ def _member(unit: np.ndarray) -> np.ndarray:
 
 @given(outers(), st.sampled_from(["inside", "between"]), st.floats(1, 4))
 def test_better_tiers_and_less_straggling_never_slow(
-    case: tuple[Outer, np.ndarray, TwoTier], tier: str, straggle: float
+    case: tuple[Outer, np.ndarray, Network], tier: str, straggle: float
 ) -> None:
     pairs, group, net = case
     faster = replace(net, **{tier: replace(getattr(net, tier), rate=2 * getattr(net, tier).rate)})
@@ -240,7 +241,7 @@ def test_a_ring_pays_for_hops() -> None:
 def test_nothing_to_send_takes_no_time() -> None:
     none = Outer(np.zeros((2, 1, 8)), np.full((2, 1, 8), 1 / 8), np.ones(2))
     assert alltoall_ns(none, members(8), POD).tolist() == [[0.0], [0.0]]
-    assert alltoall_ns(even(1e6, 1), members(1), TwoTier(None, None, 1)).tolist() == [[0.0]]
+    assert alltoall_ns(even(1e6, 1), members(1), Network(None, None, 1)).tolist() == [[0.0]]
     assert collective_ns("all_reduce", np.array([1e6, 0.0]), members(4, 2), POD)[1] == 0
     assert collective_ns("all_reduce", np.ones((3, 4)), members(1, 4), POD).tolist() == [[0.0] * 4] * 3
 
@@ -277,20 +278,20 @@ def test_figures_come_from_the_fabric_then_the_link_then_the_host() -> None:
 
 
 def test_the_network_s_own_latency_wins_and_lone_nodes_have_no_network() -> None:
-    network = Network(Link(50e9, 2e-6, 0.9, 3e-6), latency=7e-6)
+    network = schema.Network(Link(50e9, 2e-6, 0.9, 3e-6), latency=7e-6)
     tiers = network_of_cluster(Cluster(2, Node(GPU, 1), network))
-    assert tiers == TwoTier(None, Tier(pytest.approx(45.0), pytest.approx(7000.0), pytest.approx(3000.0)), 1)
+    assert tiers == Network(None, Tier(pytest.approx(45.0), pytest.approx(7000.0), pytest.approx(3000.0)), 1)
     assert network_of_cluster(Cluster(1, Node(GPU, 8), network)).between is None
 
 
-@pytest.mark.parametrize("lacking", [TwoTier(None, NIC, 8), TwoTier(NVLINK, None, 8)])
-def test_a_missing_tier_is_an_error_once_it_is_needed(lacking: TwoTier) -> None:
+@pytest.mark.parametrize("lacking", [Network(None, NIC, 8), Network(NVLINK, None, 8)])
+def test_a_missing_tier_is_an_error_once_it_is_needed(lacking: Network) -> None:
     with pytest.raises(ValueError, match="node"):
         alltoall_ns(even(1.0, 16), members(16), lacking)
 
 
 @st.composite
-def even_exchanges(draw: st.DrawFn) -> tuple[Outer, np.ndarray, TwoTier]:
+def even_exchanges(draw: st.DrawFn) -> tuple[Outer, np.ndarray, Network]:
     """Uneven senders, all receivers alike: what expected routing makes of an iteration."""
     nodes, per_node = draw(st.integers(1, 5)), draw(st.sampled_from([1, 2, 8]))
     size = nodes * per_node
@@ -304,7 +305,7 @@ def even_exchanges(draw: st.DrawFn) -> tuple[Outer, np.ndarray, TwoTier]:
 
 @given(even_exchanges(), st.booleans())
 def test_the_short_way_for_even_exchanges_gives_the_same(
-    case: tuple[Outer, np.ndarray, TwoTier], relayed: bool
+    case: tuple[Outer, np.ndarray, Network], relayed: bool
 ) -> None:
     pairs, group, net = case
     if group.shape[1] == 1:

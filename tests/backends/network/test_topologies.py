@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moec.backends.network.alpha_beta import (
+    Network,
     Tier,
-    TwoTier,
     alltoall_ns,
     collective_ns,
     collective_ways,
@@ -21,15 +21,16 @@ from moec.backends.network.alpha_beta import (
 )
 from moec.backends.network.lattice import Lattice
 from moec.compiler.ir.graph import Dense
-from moec.dsl.schema import Cluster, Compute, Device, Fabric, FatTree, Link, Mesh, Network, Node, RailOptimized
+from moec.dsl import schema
+from moec.dsl.schema import Cluster, Compute, Device, Fabric, FatTree, Link, Mesh, Node, RailOptimized
 
 GPU = Device(80e9, 3e12, Compute(1e15), link=Link(300e9, 900e-9, 1.0, 0.0))
 CARD = Link(40e9, 2500e-9, 1.0, 0.0)
 
 
-def cluster(count: int = 8, per_node: int = 4, fabric: Fabric | None = None, **network: object) -> TwoTier:
+def cluster(count: int = 8, per_node: int = 4, fabric: Fabric | None = None, **network: object) -> Network:
     node = Node(GPU, per_node, fabric or Fabric())
-    return network_of_cluster(Cluster(count, node, Network(CARD, **network)))  # type: ignore[arg-type]
+    return network_of_cluster(Cluster(count, node, schema.Network(CARD, **network)))  # type: ignore[arg-type]
 
 
 def one(size: int, *messages: tuple[int, int, float]) -> Dense:
@@ -40,11 +41,11 @@ def one(size: int, *messages: tuple[int, int, float]) -> Dense:
     return Dense(matrix)
 
 
-def ns(net: TwoTier, *messages: tuple[int, int, float], size: int = 32) -> float:
+def ns(net: Network, *messages: tuple[int, int, float], size: int = 32) -> float:
     return float(alltoall_ns(one(size, *messages), np.arange(size)[None], net)[0, 0])
 
 
-def busiest(net: TwoTier, *messages: tuple[int, int, float], size: int = 32) -> dict[tuple[str, str], float]:
+def busiest(net: Network, *messages: tuple[int, int, float], size: int = 32) -> dict[tuple[str, str], float]:
     loads, _ = exchange_loads(one(size, *messages), np.arange(size)[None], net)
     return {(load.kind, load.way): float(load.bytes.max()) for load in loads}
 
@@ -78,7 +79,7 @@ def test_oversubscription_divides_what_leaves_a_leaf_switch_and_nothing_else() -
 
 
 def test_tiers_beyond_have_rates_and_latencies_of_their_own() -> None:
-    far = Network(Link(5e9, 9e-6, 1.0, 1e-6), nodes=8, beyond=Network(Link(1e9, 50e-6, 1.0, 2e-6)))
+    far = schema.Network(Link(5e9, 9e-6, 1.0, 1e-6), nodes=8, beyond=schema.Network(Link(1e9, 50e-6, 1.0, 2e-6)))
     net = cluster(16, nodes=2, beyond=far)
     everybody = [[(i, 4 * node + i, 1e6) for i in range(4)] for node in (1, 2, 8)]
     times = [
@@ -181,7 +182,7 @@ NETS = {
     "fat_tree": cluster(topology=FatTree(4.0, 2)),
     "ring": cluster(topology="ring"),
     "mesh": cluster(topology=Mesh(4, 2)),
-    "tiers": cluster(nodes=2, beyond=Network(Link(5e9), nodes=None)),
+    "tiers": cluster(nodes=2, beyond=schema.Network(Link(5e9), nodes=None)),
     "mesh_inside": cluster(fabric=Fabric(Mesh(2, 2), hop=1e-7)),
     "ring_inside": cluster(fabric=Fabric("ring")),
 }

@@ -17,7 +17,7 @@ from moec.backends.astra.network.members import Collectives, Exchange, SendsInTu
 from moec.backends.astra.simulator.failure import SimulatorError, unusable
 from moec.backends.astra.simulator.inputs import settings_for
 from moec.backends.base import StepTimer, Timing
-from moec.backends.fast.schedule import Spot, evaluate
+from moec.backends.fast.schedule import OpInstance, evaluate
 from moec.backends.fast.timing import timing
 from moec.backends.probe import probe
 from moec.backends.whole_graphs import GraphSteps
@@ -55,7 +55,7 @@ class AstraEstimator:
         network = of_settings(settings)
         flat = _one_slot(ended(graph))
         times = [[_duration(op.work, block, network, settings) for op in block.ops] for block in flat.blocks]
-        return timing(flat, evaluate(flat, times, detail=detail, place=_Places(network, self.options)))
+        return timing(flat, evaluate(flat, times, detail=detail, rendezvous=_Places(network, self.options)))
 
     def run_many(self, graphs: Iterable[Graph]) -> list[Timing]:
         """The timings of several graphs, without per-op times."""
@@ -108,21 +108,21 @@ def _send_ns(rank: int, size: int, work: SendRecv, block: Block, network: AstraN
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Places:
-    """See `schedule.Place`: each member starts when it is ready and ends when the simulator would let it go on."""
+    """See `schedule.Rendezvous`: each member starts when it is ready and ends when the simulator would let it go on."""
 
     network: AstraNetwork
     options: AstraSystem
     known: dict[tuple[int, int], Exchange] = field(default_factory=dict)
 
-    def __call__(self, spot: Spot, work: Collective | AllToAll, ready: Array) -> tuple[Array, Array]:
-        block, members = spot.graph.blocks[spot.block], spot.graph.groups[work.group]
-        key = (spot.block, spot.op)
+    def __call__(self, instance: OpInstance, work: Collective | AllToAll, ready: Array) -> tuple[Array, Array]:
+        block, members = instance.graph.blocks[instance.block], instance.graph.groups[work.group]
+        key = (instance.block, instance.op)
         if key not in self.known:
             self.known[key] = self._exchange(work, members + block.first_rank)
         begun = np.maximum(ready, 1)  # at 0 itself the simulator trips over delays of 0 ns, which moec never writes
-        done = self.known[key].ends(spot.repeat, begun[members])
+        done = self.known[key].ends(instance.repeat, begun[members])
         if isinstance(done, Refusal):
-            name = f"{block.name}.{block.ops[spot.op].name}"
+            name = f"{block.name}.{block.ops[instance.op].name}"
             raise SimulatorError([unusable(f"the simulator {done.outcome} at `{name}`: {done.reason}")])
         ends = np.empty_like(ready)
         ends[members] = done

@@ -10,7 +10,7 @@ from moec.backends.fast.durations import durations
 from moec.backends.fast.schedule import evaluate
 from moec.backends.fast.steps import DrawnSteps, FastSteps
 from moec.backends.fast.timing import timing
-from moec.backends.network.alpha_beta import TwoTier
+from moec.backends.network.alpha_beta import Network
 from moec.backends.network.measured import network_with_costs, sourced
 from moec.backends.network.report import ExchangeReport, exchange_reports
 from moec.compiler.ir.graph import Graph
@@ -23,7 +23,7 @@ from moec.dsl.schema import AstraSystem, Device, Experiment, FastOptions
 class FastBackend:
     """Estimates on an experiment's devices and network."""
 
-    net: TwoTier
+    net: Network
     device: Device
     interference: float = 0.0
 

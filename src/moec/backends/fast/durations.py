@@ -7,7 +7,7 @@ from typing import assert_never
 import numpy as np
 
 from moec.arrays import Array
-from moec.backends.network.alpha_beta import TwoTier, alltoall_ns, collective_ns, send_costs, transfer_ns
+from moec.backends.network.alpha_beta import Network, alltoall_ns, collective_ns, send_costs, transfer_ns
 from moec.compiler.ir.graph import (
     LONGEST_NS,
     AllToAll,
@@ -23,12 +23,12 @@ from moec.compiler.ir.graph import (
 from moec.dsl.schema import Device
 
 
-def durations(graph: Graph, net: TwoTier, device: Device) -> list[list[Array]]:
+def durations(graph: Graph, net: Network, device: Device) -> list[list[Array]]:
     """Whole nanoseconds of every op of every block: `[…, repeat, ranks]`, or `[…, repeat, subsets]` for exchanges."""
     return [[work_ns(op.work, graph, block, net, device) for op in block.ops] for block in graph.blocks]
 
 
-def work_ns(work: Work, graph: Graph, block: Block, net: TwoTier, device: Device) -> Array:
+def work_ns(work: Work, graph: Graph, block: Block, net: Network, device: Device) -> Array:
     """The duration of one op's work; nothing to move takes no time."""
     match work:
         case Compute():
@@ -46,7 +46,7 @@ def work_ns(work: Work, graph: Graph, block: Block, net: TwoTier, device: Device
             assert_never(other)
 
 
-def alltoall_whole(work: AllToAll, members: Array, net: TwoTier) -> Array:
+def alltoall_whole(work: AllToAll, members: Array, net: Network) -> Array:
     """The duration of an all-to-all, `[…, repeat, subsets]`."""
     pairs = work.pairs
     moved = (
@@ -57,7 +57,7 @@ def alltoall_whole(work: AllToAll, members: Array, net: TwoTier) -> Array:
     return whole(alltoall_ns(pairs, members, net, work.relay), moved)
 
 
-def send_whole(work: SendRecv, members: Array, net: TwoTier, *, folded: bool = False) -> Array:
+def send_whole(work: SendRecv, members: Array, net: Network, *, folded: bool = False) -> Array:
     """The duration of sends from `members` `[tp groups, tp]`, `[…, repeat, ranks]` (`folded`: tp groups).
 
     Tensor-parallel ranks send slices of the same tokens and the receivers gather them, so the slowest slice decides.

@@ -9,7 +9,7 @@ import numpy as np
 from moec.arrays import Array
 from moec.compiler.ir.graph import Block
 
-Span = tuple[Array, Array]
+Interval = tuple[Array, Array]
 """Start and end on each rank, in nanoseconds, `[…, ranks]`."""
 
 
@@ -37,7 +37,7 @@ def process_order(block: Block) -> tuple[int, ...]:
     return tuple(order)
 
 
-def stretched(start: Array, end: Array, talks: Sequence[Span], interference: float) -> Array:
+def stretched(start: Array, end: Array, talks: Sequence[Interval], interference: float) -> Array:
     """When kernels end that would run from `start` to `end`, were it not for `talks` (in order, no two at once).
 
     Beside an exchange a kernel has 1 − `interference` of its speed. Whole nanoseconds; no work stays none.

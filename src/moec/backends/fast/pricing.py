@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from moec.arrays import Array
 from moec.backends.fast.durations import alltoall_whole, send_whole, whole
-from moec.backends.fast.time_tables import Table
-from moec.backends.network.alpha_beta import TwoTier, collective_ns, transfer_ns
+from moec.backends.fast.time_tables import DurationTable
+from moec.backends.network.alpha_beta import Network, collective_ns, transfer_ns
 from moec.compiler.ir.batch import Load
 from moec.compiler.ir.graph import AllToAll, Collective, Compute, SendRecv, Transfer
 from moec.compiler.lower.context import Context
@@ -32,11 +32,11 @@ COUNTS: dict[str, Callable[[Situation], Array]] = {
 Price = Callable[[Situation], Array]
 """From a lane's situation to whole nanoseconds, `[…, dp]` or `[…, 1]`."""
 
-Key = tuple[str, int, int]
+WorkKey = tuple[str, int, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Item:
+class WeightedOp:
     """A template of a block, `weight` times."""
 
     block: TemplateBlock
@@ -44,7 +44,7 @@ class Item:
     weight: int
 
     @property
-    def key(self) -> Key:
+    def key(self) -> WorkKey:
         """Equal for ops that take equally long: same name, lane and pipeline stage."""
         return (self.template.name, self.template.lane, self.block.first_rank)
 
@@ -54,14 +54,14 @@ class Pricing:
     """Prices the templates of a folded program of `context` on `net`."""
 
     context: Context
-    net: TwoTier
+    net: Network
     groups: dict[str, NDArray[np.int64]]
-    memo: dict[Key, tuple[Situation, Array]] = field(default_factory=dict)
+    memo: dict[WorkKey, tuple[Situation, Array]] = field(default_factory=dict)
 
-    def of(self, items: Sequence[Item]) -> Price:
+    def of(self, items: Sequence[WeightedOp]) -> Price:
         """The weighted sum of the items' durations; all belong to one lane."""
         tables = [
-            (count, Table(partial(self._tabulate, group)))
+            (count, DurationTable(partial(self._tabulate, group)))
             for follows, count in COUNTS.items()
             if (group := [i for i in items if self._count(i) == follows])
         ]
@@ -78,7 +78,7 @@ class Pricing:
 
         return price
 
-    def _count(self, item: Item) -> str:
+    def _count(self, item: WeightedOp) -> str:
         """What the item's time follows; with one attention-DP rank its tokens are the tokens of all ranks."""
         follows = item.template.follows
         return "tokens" if follows == "total" and self.context.layout.dp == 1 else follows
@@ -100,14 +100,14 @@ class Pricing:
             case Transfer():
                 return whole(transfer_ns(work.bytes, self.context.device), work.bytes)[..., 0, :]
 
-    def _now(self, item: Item, s: Situation) -> Array:
+    def _now(self, item: WeightedOp, s: Situation) -> Array:
         """The duration, remembered as long as the situation lasts: layers of several blocks share their attention."""
         known = self.memo.get(item.key)
         if known is None or known[0] is not s:
             known = self.memo[item.key] = (s, self.duration(item.block, item.template, s))
         return known[1]
 
-    def _tabulate(self, items: Sequence[Item], counts: Array) -> Array:
+    def _tabulate(self, items: Sequence[WeightedOp], counts: Array) -> Array:
         """`[counts, 1 or dp]`."""
         law = self.context.law
         zero = np.zeros((len(counts), 1))
@@ -154,10 +154,10 @@ def _due(template: Template, load: Load) -> bool:
             return True
 
 
-def _grouped(items: Sequence[Item]) -> list[Item]:
+def _grouped(items: Sequence[WeightedOp]) -> list[WeightedOp]:
     """Equal ops as one, their weights summed."""
-    by_key: dict[Key, Item] = {}
+    by_key: dict[WorkKey, WeightedOp] = {}
     for item in items:
         before = by_key.get(item.key)
-        by_key[item.key] = Item(item.block, item.template, item.weight + (before.weight if before else 0))
+        by_key[item.key] = WeightedOp(item.block, item.template, item.weight + (before.weight if before else 0))
     return list(by_key.values())

@@ -9,18 +9,18 @@ import numpy as np
 
 from moec.arrays import Array
 from moec.backends.base import OpTiming
-from moec.backends.fast.interference import Span, process_order, stretched
+from moec.backends.fast.interference import Interval, process_order, stretched
 from moec.compiler.ir.graph import AllToAll, Block, Collective, Compute, Graph, Op, SendRecv, Stream
 
 STREAMS: tuple[Stream, ...] = ("compute", "comm", "memory")
 
 
-Placed = tuple[Array, Array, Array]
+OpSpan = tuple[Array, Array, Array]
 """When an op was ready on each rank, when it started and when it ended, `[…, ranks]`."""
 
 
 @dataclass(slots=True)
-class Clock:
+class Frontier:
     """When each rank's streams are free and each lane of it has left the last block: `[…, world]` per key.
 
     With `interference`, `talks` are the exchanges of the last repeat on the ranks from each first rank on.
@@ -30,12 +30,12 @@ class Clock:
     lanes: list[Array]
     busy: Array
     interference: float = 0.0
-    talks: dict[int, list[Span]] = field(default_factory=dict)
+    talks: dict[int, list[Interval]] = field(default_factory=dict)
     ops: list[OpTiming] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Spot:
+class OpInstance:
     """Op `op` of block `block` of `graph` in one `repeat`, and its `time` `[…, ranks]` or `[…, subsets]`."""
 
     graph: Graph
@@ -45,7 +45,7 @@ class Spot:
     time: Array
 
 
-Place = Callable[[Spot, Collective | AllToAll, Array], tuple[Array, Array]]
+Rendezvous = Callable[[OpInstance, Collective | AllToAll, Array], tuple[Array, Array]]
 """From when each rank of the block is ready for an exchange to when it starts and ends there, all `[…, ranks]`."""
 
 
@@ -55,50 +55,56 @@ def evaluate(
     *,
     detail: bool,
     interference: float = 0.0,
-    place: Place | None = None,
-) -> Clock:
+    rendezvous: Rendezvous | None = None,
+) -> Frontier:
     """Run all blocks; `times` as made by `durations`. With `detail`, keep every op's start and end.
 
-    `interference`: share of its speed that a kernel loses while an exchange runs on its rank. `place` decides when an
+    `interference`: share of its speed that a kernel loses while an exchange runs on its rank. `rendezvous` decides when an
     exchange starts and ends on each rank; by default `together`.
     """
     lead = np.broadcast_shapes(*(t.shape[:-2] for block in times for t in block))
     zero = np.zeros((*lead, graph.world), dtype=np.int64)
     lanes = [zero.copy() for _ in range(graph.lanes)]
-    clock = Clock({s: zero.copy() for s in STREAMS}, lanes, zero.copy(), interference)
+    frontier = Frontier({s: zero.copy() for s in STREAMS}, lanes, zero.copy(), interference)
     for number, (block, spans) in enumerate(zip(graph.blocks, times, strict=True)):
-        _run_block(graph, number, block, spans, clock, detail, place or together)
-    return clock
+        _run_block(graph, number, block, spans, frontier, detail, rendezvous or together)
+    return frontier
 
 
 def _run_block(
-    graph: Graph, number: int, block: Block, times: Sequence[Array], clock: Clock, detail: bool, place: Place
+    graph: Graph,
+    number: int,
+    block: Block,
+    times: Sequence[Array],
+    frontier: Frontier,
+    detail: bool,
+    rendezvous: Rendezvous,
 ) -> None:
     where = slice(block.first_rank, block.first_rank + block.ranks)
     same = all(t.shape[-2] == 1 for t in times)
-    order = process_order(block) if clock.interference else tuple(range(len(block.ops)))
-    shown: list[list[Placed]] = []
-    before = _state(block, clock, where, []) if same else None
+    order = process_order(block) if frontier.interference else tuple(range(len(block.ops)))
+    shown: list[list[OpSpan]] = []
+    before = _state(block, frontier, where, []) if same else None
     done, period = 0, np.zeros(block.ranks, dtype=np.int64)
     while done < block.repeat:
-        at = [Spot(graph, number, i, done, _layer(t, done)) for i, t in enumerate(times)]
-        shown.append(_run_once(block, order, at, clock, where, place))
+        at = [OpInstance(graph, number, i, done, _layer(t, done)) for i, t in enumerate(times)]
+        shown.append(_run_once(block, order, at, frontier, where, rendezvous))
         done += 1
         if before is None or done == block.repeat:
             continue
-        after = _state(block, clock, where, shown[-1])
+        after = _state(block, frontier, where, shown[-1])
         step = after - before if after.shape == before.shape else None
         if step is not None and _steady(graph, block, step):
             period = step[0]
-            _leap(block, clock, where, period, block.repeat - done, shown[-1])
+            _leap(block, frontier, where, period, block.repeat - done, shown[-1])
             break
         before = after
-    if not clock.interference:
-        _busy(block, times, clock, where)
+    if not frontier.interference:
+        _busy(block, times, frontier, where)
     if detail:
         for i in range(len(block.ops)):
             ready, start, end = (np.stack([rep[i][k] for rep in shown], axis=-2) for k in range(3))
-            clock.ops.append(OpTiming(number, i, start, end, ready, period))
+            frontier.ops.append(OpTiming(number, i, start, end, ready, period))
 
 
 def _layer(times: Array, repeat: int) -> Array:
@@ -106,75 +112,80 @@ def _layer(times: Array, repeat: int) -> Array:
 
 
 def _run_once(
-    block: Block, order: Sequence[int], spots: list[Spot], clock: Clock, where: slice, place: Place
-) -> list[Placed]:
+    block: Block,
+    order: Sequence[int],
+    instances: list[OpInstance],
+    frontier: Frontier,
+    where: slice,
+    rendezvous: Rendezvous,
+) -> list[OpSpan]:
     """One repeat; returns when every op was ready, started and ended, `[…, ranks]`."""
-    spans: dict[int, Placed] = {}
-    entry = [lane[..., where] for lane in clock.lanes]
-    talks = [*clock.talks.get(where.start, ())]
+    spans: dict[int, OpSpan] = {}
+    entry = [lane[..., where] for lane in frontier.lanes]
+    talks = [*frontier.talks.get(where.start, ())]
     before = len(talks)
     for i in order:
         op = block.ops[i]
-        ready = clock.streams[op.stream][..., where]
+        ready = frontier.streams[op.stream][..., where]
         for d in op.deps:
             ready = np.maximum(ready, spans[d][2])
         for lane in op.enters:
             ready = np.maximum(ready, entry[lane])
         if isinstance(op.work, Collective | AllToAll):
-            start, end = place(spots[i], op.work, ready)
+            start, end = rendezvous(instances[i], op.work, ready)
         else:
-            start, end = ready, ready + spots[i].time
-        if clock.interference:
-            end = _disturbed(op, start, end, talks, clock, where)
-        clock.streams[op.stream][..., where] = end
+            start, end = ready, ready + instances[i].time
+        if frontier.interference:
+            end = _disturbed(op, start, end, talks, frontier, where)
+        frontier.streams[op.stream][..., where] = end
         spans[i] = (ready, start, end)
         if isinstance(op.work, SendRecv):
-            _arrive(clock, op, where, end)
+            _arrive(frontier, op, where, end)
     for lane, op_index in enumerate(block.exits):
-        clock.lanes[lane][..., where] = spans[op_index][2]
+        frontier.lanes[lane][..., where] = spans[op_index][2]
     if any(
         op.stream != "memory" for op in block.ops
     ):  # else kernels still run beside the exchanges of the block before
-        clock.talks[where.start] = talks[before:]
+        frontier.talks[where.start] = talks[before:]
     return [spans[i] for i in range(len(block.ops))]
 
 
-def _disturbed(op: Op, start: Array, end: Array, talks: list[Span], clock: Clock, where: slice) -> Array:
+def _disturbed(op: Op, start: Array, end: Array, talks: list[Interval], frontier: Frontier, where: slice) -> Array:
     """The end of an op when exchanges slow kernels; notes exchanges, and how long kernels took."""
     if isinstance(op.work, Compute):
-        end = stretched(start, end, talks, clock.interference)
-        clock.busy[..., where] += end - start
+        end = stretched(start, end, talks, frontier.interference)
+        frontier.busy[..., where] += end - start
     elif isinstance(op.work, Collective | AllToAll):
         talks.append((start, end))
     return end
 
 
-def together(spot: Spot, work: Collective | AllToAll, ready: Array) -> tuple[Array, Array]:
+def together(instance: OpInstance, work: Collective | AllToAll, ready: Array) -> tuple[Array, Array]:
     """The members of an exchange start together when the last of them is ready, and end together."""
-    members = spot.graph.groups[work.group]
+    members = instance.graph.groups[work.group]
     last = ready[..., members].max(axis=-1)
     start, end = np.empty_like(ready), np.empty_like(ready)
     start[..., members] = last[..., None]
-    end[..., members] = (last + spot.time)[..., None]
+    end[..., members] = (last + instance.time)[..., None]
     return start, end
 
 
-def _arrive(clock: Clock, op: Op, where: slice, end: Array) -> None:
+def _arrive(frontier: Frontier, op: Op, where: slice, end: Array) -> None:
     assert isinstance(op.work, SendRecv)
     there = slice(where.start + op.work.shift, where.stop + op.work.shift)
     for lane in op.enters:
-        clock.lanes[lane][..., there] = np.maximum(clock.lanes[lane][..., there], end)
+        frontier.lanes[lane][..., there] = np.maximum(frontier.lanes[lane][..., there], end)
 
 
-def _state(block: Block, clock: Clock, where: slice, last: Sequence[Placed]) -> Array:
-    """The part of the clock that the block moves: `[components, …, ranks]`, lanes first.
+def _state(block: Block, frontier: Frontier, where: slice, last: Sequence[OpSpan]) -> Array:
+    """The part of the frontier that the block moves: `[components, …, ranks]`, lanes first.
 
     With interference the exchanges of the `last` repeat belong to it: kernels of the next one may run beside them.
     """
     used = {op.stream for op in block.ops}
-    parts = [lane[..., where] for lane in clock.lanes]
-    parts += [clock.streams[s][..., where] for s in STREAMS if s in used]
-    if clock.interference and last:
+    parts = [lane[..., where] for lane in frontier.lanes]
+    parts += [frontier.streams[s][..., where] for s in STREAMS if s in used]
+    if frontier.interference and last:
         talks = [placed for op, placed in zip(block.ops, last, strict=True) if not isinstance(op.work, Compute)]
         parts += [moment for _, start, end in talks for moment in (start, end)]
     return np.stack(np.broadcast_arrays(*parts))
@@ -193,20 +204,20 @@ def _steady(graph: Graph, block: Block, step: Array) -> bool:
     return True
 
 
-def _leap(block: Block, clock: Clock, where: slice, step: Array, repeats: int, last: Sequence[Placed]) -> None:
+def _leap(block: Block, frontier: Frontier, where: slice, step: Array, repeats: int, last: Sequence[OpSpan]) -> None:
     used = {op.stream for op in block.ops}
-    for part in [*clock.lanes, *(clock.streams[s] for s in used)]:
+    for part in [*frontier.lanes, *(frontier.streams[s] for s in used)]:
         part[..., where] += step * repeats
-    if clock.interference:
-        clock.talks[where.start] = [(a + step * repeats, b + step * repeats) for a, b in clock.talks[where.start]]
+    if frontier.interference:
+        frontier.talks[where.start] = [(a + step * repeats, b + step * repeats) for a, b in frontier.talks[where.start]]
         for op, (_, start, end) in zip(block.ops, last, strict=True):
             if isinstance(op.work, Compute):
-                clock.busy[..., where] += (end - start) * repeats
+                frontier.busy[..., where] += (end - start) * repeats
 
 
-def _busy(block: Block, times: Sequence[Array], clock: Clock, where: slice) -> None:
+def _busy(block: Block, times: Sequence[Array], frontier: Frontier, where: slice) -> None:
     """Adds the compute time of all repeats to each rank's account."""
     for op, time in zip(block.ops, times, strict=True):
         if isinstance(op.work, Compute):
             repeats = block.repeat if time.shape[-2] == 1 else 1
-            clock.busy[..., where] += time.sum(axis=-2) * repeats
+            frontier.busy[..., where] += time.sum(axis=-2) * repeats

@@ -9,10 +9,10 @@ import numpy as np
 
 from moec.arrays import Array
 from moec.backends.base import StepTimes, Timing
-from moec.backends.fast.chain import run_chain, stages_of
-from moec.backends.fast.fused import fuse, run_fused, skeleton
+from moec.backends.fast.overlapped import fuse, run_fused, skeleton
 from moec.backends.fast.pricing import ExpectedTable, Pricing
-from moec.backends.network.alpha_beta import TwoTier
+from moec.backends.fast.serial import run_serial, stages_of
+from moec.backends.network.alpha_beta import Network
 from moec.compiler.ir.batch import Load
 from moec.compiler.ir.graph import Graph
 from moec.compiler.lower.instantiate import lanes_of, lower
@@ -22,7 +22,7 @@ from moec.compiler.lower.program import Program, Situation
 class FastSteps:
     """Expected routing, from tables: equal to evaluating the whole graph to the nanosecond (a test holds it so)."""
 
-    def __init__(self, program: Program, net: TwoTier) -> None:
+    def __init__(self, program: Program, net: Network) -> None:
         context = program.context
         self._program = program
         pricing = Pricing(context, net, context.layout.groups())
@@ -38,7 +38,7 @@ class FastSteps:
     def times(self, load: Load) -> StepTimes:
         """Device time of each iteration; the load's fields broadcast to `[steps, dp]`."""
         lanes = [self._situation(part) for part in lanes_of(self._program, load)]
-        done = run_chain(self._stages, lanes[0]) if self._program.chained else self._overlapped(lanes)
+        done = run_serial(self._stages, lanes[0]) if self._program.chained else self._overlapped(lanes)
         steps = max(len(f) for f in (load.decodes, load.decode_kv, load.chunk_tokens))
         if len(done) == 1 and len(done[0]) == steps:
             return StepTimes(done[0], done[0][:, None])

@@ -11,7 +11,7 @@ from moec.arrays import Array
 FIRST_SIZE = 2048
 
 
-class Table:
+class DurationTable:
     """`make(counts)` gives `[counts, width]` for whole counts from 0 on; `at` looks counts up.
 
     Exact: no interpolation. `width` is 1 where all attention-DP ranks are alike, else dp.

@@ -7,24 +7,24 @@ from functools import reduce
 import numpy as np
 
 from moec.arrays import Array
-from moec.backends.network.collectives import Algorithm, algorithms
+from moec.backends.network.collectives import CollectiveAlgorithm, algorithms
 from moec.backends.network.latencies import exchange_fixed
 from moec.backends.network.loads.dense import loads_of_dense
 from moec.backends.network.loads.even import even_port_ns, is_even
 from moec.backends.network.loads.outer import loads_of_outer
-from moec.backends.network.ports import Load, between_of, inside_of, spread_for
+from moec.backends.network.ports import PortLoad, between_of, inside_of, spread_for
 from moec.backends.network.sends import costs_of_sends
 from moec.backends.network.spread import Spread
-from moec.backends.network.tiers import NS, Tier, Trunk, TwoTier, network_of, network_of_cluster
+from moec.backends.network.tiers import NS, Network, Tier, Trunk, network_of, network_of_cluster
 from moec.compiler.ir.graph import CollectiveKind, Dense, Outer, Relay
 from moec.dsl.schema import Device
 
 __all__ = [
-    "Algorithm",
-    "Load",
+    "CollectiveAlgorithm",
+    "Network",
+    "PortLoad",
     "Tier",
     "Trunk",
-    "TwoTier",
     "alltoall_ns",
     "collective_ns",
     "collective_ways",
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-def collective_ns(kind: CollectiveKind, bytes: Array, members: Array, net: TwoTier) -> Array:
+def collective_ns(kind: CollectiveKind, bytes: Array, members: Array, net: Network) -> Array:
     """Time of one collective in every subset of a group, in nanoseconds.
 
     `bytes` `[…, subsets]`: the full buffer (see `graph.Collective`); `members` `[subsets, size]`: global ranks,
@@ -60,13 +60,13 @@ def collective_ns(kind: CollectiveKind, bytes: Array, members: Array, net: TwoTi
     return np.where(buffer > 0, time, 0.0)
 
 
-def collective_ways(kind: CollectiveKind, members: Array, net: TwoTier) -> tuple[Algorithm, ...]:
+def collective_ways(kind: CollectiveKind, members: Array, net: Network) -> tuple[CollectiveAlgorithm, ...]:
     """The algorithms that `collective_ns` chooses from for groups of at least two members."""
     ranks = np.ascontiguousarray(members, dtype=np.int64)
     return algorithms(kind, ranks.tobytes(), ranks.shape[-1], net)
 
 
-def alltoall_ns(pairs: Dense | Outer, members: Array, net: TwoTier, relay: Relay | None = None) -> Array:
+def alltoall_ns(pairs: Dense | Outer, members: Array, net: Network, relay: Relay | None = None) -> Array:
     """When every member of a subset has sent and received its share, in nanoseconds, `[…, subsets]`.
 
     Launch + latency + the busiest port or link (see `exchange_loads`); all work in both directions and at once. No
@@ -89,8 +89,8 @@ def alltoall_ns(pairs: Dense | Outer, members: Array, net: TwoTier, relay: Relay
 
 
 def exchange_loads(
-    pairs: Dense | Outer, members: Array, net: TwoTier, relay: Relay | None = None
-) -> tuple[list[Load], Spread]:
+    pairs: Dense | Outer, members: Array, net: Network, relay: Relay | None = None
+) -> tuple[list[PortLoad], Spread]:
     """What every port and link carries in an exchange, and how its members lie on nodes.
 
     Bytes to and from members of the same node pass the scale-up ports (or the links on the way), the others the
@@ -100,20 +100,20 @@ def exchange_loads(
     return _loads(pairs, relay, spread, net), spread
 
 
-def _spread(members: Array, net: TwoTier, relay: Relay | None) -> Spread:
+def _spread(members: Array, net: Network, relay: Relay | None) -> Spread:
     spread = spread_for(members, net, relay)
     if relay is not None and not spread.even and (spread.nodes > 1).any():
         raise ValueError("a two-phase exchange needs whole nodes")
     return spread
 
 
-def _loads(pairs: Dense | Outer, relay: Relay | None, spread: Spread, net: TwoTier) -> list[Load]:
+def _loads(pairs: Dense | Outer, relay: Relay | None, spread: Spread, net: Network) -> list[PortLoad]:
     if isinstance(pairs, Dense):
         return loads_of_dense(pairs, relay, spread, net)
     return loads_of_outer(pairs, relay, spread, net)
 
 
-def sendrecv_ns(bytes: Array, hops_between_nodes: Array, net: TwoTier) -> Array:
+def sendrecv_ns(bytes: Array, hops_between_nodes: Array, net: Network) -> Array:
     """Time of point-to-point sends, all at once; `hops_between_nodes`: true where the peer sits in another node.
 
     Both broadcast; nanoseconds, 0 where nothing is sent. Only ports count here; `send_costs` knows the links between.
@@ -132,7 +132,7 @@ def _message(volume: Array, tier: Tier) -> Array:
     return tier.launch_ns + tier.latency_ns + volume / tier.rate
 
 
-def send_costs(senders: Array, receivers: Array, net: TwoTier) -> tuple[Array, Array]:
+def send_costs(senders: Array, receivers: Array, net: Network) -> tuple[Array, Array]:
     """Fixed time and time per byte of sends from `senders` to `receivers`, all at once, each `[ranks]`, in nanoseconds.
 
     Links that several messages cross are shared as if all had as much to send.

@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moec.arrays import Array
-from moec.backends.network.crossings import fabric_turns, node_turns
 from moec.backends.network.latencies import between_ns, inside_ns, launches
 from moec.backends.network.ports import between_of, inside_of, shares_node
+from moec.backends.network.shared_links import fabric_ring_cost, node_ring_cost
 from moec.backends.network.spread import Spread, spread_of
-from moec.backends.network.tiers import TwoTier
+from moec.backends.network.tiers import Network
 from moec.compiler.ir.graph import CollectiveKind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Algorithm:
+class CollectiveAlgorithm:
     """A way to do a collective: `fixed` nanoseconds for starting and for its steps, and nanoseconds `per_byte` of the full
     buffer, both `[subsets]`.
     """
@@ -30,7 +30,7 @@ class Algorithm:
 
 
 @lru_cache(maxsize=1024)
-def algorithms(kind: CollectiveKind, ranks: bytes, size: int, net: TwoTier) -> tuple[Algorithm, ...]:
+def algorithms(kind: CollectiveKind, ranks: bytes, size: int, net: Network) -> tuple[CollectiveAlgorithm, ...]:
     """The ways that there are, or the one that `net.collectives` asks for where there is such a one."""
     spread = spread_of(np.frombuffer(ranks, dtype=np.int64).reshape(-1, size), net.per_node)
     flat = _flat(kind, spread, net)
@@ -46,7 +46,7 @@ def algorithms(kind: CollectiveKind, ranks: bytes, size: int, net: TwoTier) -> t
             assert_never(net.collectives)
 
 
-def _flat(kind: CollectiveKind, spread: Spread, net: TwoTier) -> Algorithm:
+def _flat(kind: CollectiveKind, spread: Spread, net: Network) -> CollectiveAlgorithm:
     """Rings through all members.
 
     As many rings run side by side as every node has members, so each network card carries one of them out.
@@ -57,23 +57,25 @@ def _flat(kind: CollectiveKind, spread: Spread, net: TwoTier) -> Algorithm:
     if (spread.nodes > 1).any():
         outside, far = _between_cost(net, spread)
         cost, latency = np.maximum(cost, outside / spread.width), np.maximum(near, far)
-        cost = np.maximum(cost, node_turns(net, spread).cost)
-    return Algorithm("one ring", launches(net, spread) + steps * latency, share * cost)
+        cost = np.maximum(cost, node_ring_cost(net, spread).cost)
+    return CollectiveAlgorithm("one ring", launches(net, spread) + steps * latency, share * cost)
 
 
-def _rails(kind: CollectiveKind, spread: Spread, net: TwoTier) -> Algorithm | None:
+def _rails(kind: CollectiveKind, spread: Spread, net: Network) -> CollectiveAlgorithm | None:
     """Rings inside the nodes and one ring per rail between them; None where that is no other thing."""
     if not spread.even or 1 in spread.slots.shape[1:]:
         return None
     steps_in, share_in = _ring(kind, spread.width)
     steps_out, share_out = _ring(kind, spread.nodes)
     (cost, near), (outside, far) = _inside_cost(net, spread), _between_cost(net, spread)
-    outside = np.maximum(outside / spread.width, node_turns(net, spread).cost)
+    outside = np.maximum(outside / spread.width, node_ring_cost(net, spread).cost)
     fixed = launches(net, spread) + steps_in * near + steps_out * far
-    return Algorithm("rings inside nodes, a ring per rail between them", fixed, share_in * cost + share_out * outside)
+    return CollectiveAlgorithm(
+        "rings inside nodes, a ring per rail between them", fixed, share_in * cost + share_out * outside
+    )
 
 
-def _rows(kind: CollectiveKind, spread: Spread, net: TwoTier) -> Algorithm | None:
+def _rows(kind: CollectiveKind, spread: Spread, net: Network) -> CollectiveAlgorithm | None:
     """On a mesh, lines along the rows and then along the columns; None where subsets are no rectangles in one node."""
     if net.wiring != "mesh" or (spread.nodes > 1).any():
         return None
@@ -87,7 +89,7 @@ def _rows(kind: CollectiveKind, spread: Spread, net: TwoTier) -> Algorithm | Non
     hop = tier.hop_ns * np.array([x - 1, y - 1])  # a line is closed by a way back over all of it
     fixed = launches(net, spread) + steps_x * (tier.latency_ns + hop[0]) + steps_y * (tier.latency_ns + hop[1])
     per_byte: Array = (share_x + share_y / x) / net.fabric_link()
-    return Algorithm("lines along rows, then along columns", fixed, per_byte)
+    return CollectiveAlgorithm("lines along rows, then along columns", fixed, per_byte)
 
 
 def _rectangle(places: NDArray[np.int64], columns: int) -> tuple[int, int] | None:
@@ -109,22 +111,22 @@ def _ring(kind: CollectiveKind, n: NDArray[np.int64]) -> tuple[Array, Array]:
     return steps, steps / n
 
 
-def _inside_cost(net: TwoTier, spread: Spread) -> tuple[Array, Array]:
+def _inside_cost(net: Network, spread: Spread) -> tuple[Array, Array]:
     """Nanoseconds per byte that each member of a ring inside a node sends, and per step; 0 for lone members."""
     width = spread.width
     if not shares_node(spread) or (width == 1).all():
         lone = inside_ns(net, spread, np.ones_like(width)) if net.inside is not None else np.zeros(width.shape)
         return np.zeros(width.shape), lone
     if net.fabric is not None:
-        turns = fabric_turns(net, spread)
-        return np.where(width == 1, 0.0, turns.cost), inside_ns(net, spread, turns.hops)
+        ring = fabric_ring_cost(net, spread)
+        return np.where(width == 1, 0.0, ring.cost), inside_ns(net, spread, ring.hops)
     rate = np.full(width.shape, inside_of(net).rate)
     if net.wiring == "fully_connected":  # links to devices outside the group lie idle
         rate = rate * np.maximum(width - 1, 1) / (net.per_node - 1)
     return np.where(width == 1, 0.0, 1.0 / rate), inside_ns(net, spread)
 
 
-def _between_cost(net: TwoTier, spread: Spread) -> tuple[Array, Array]:
+def _between_cost(net: Network, spread: Spread) -> tuple[Array, Array]:
     """Nanoseconds per byte at one network card, and per step between nodes; 0 for subsets inside a node."""
     cost = np.where(spread.nodes > 1, 1.0 / between_of(net).rate, 0.0)
-    return cost, between_ns(net, spread, node_turns(net, spread).hops)
+    return cost, between_ns(net, spread, node_ring_cost(net, spread).hops)

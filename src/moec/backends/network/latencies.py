@@ -9,11 +9,11 @@ import numpy as np
 from moec.arrays import Floats, Ints
 from moec.backends.network.ports import changes_rails, shares_node
 from moec.backends.network.spread import Spread
-from moec.backends.network.tiers import Trunk, TwoTier
+from moec.backends.network.tiers import Network, Trunk
 
 
 @lru_cache(maxsize=256)
-def exchange_fixed(net: TwoTier, spread: Spread, relayed: bool) -> Floats:
+def exchange_fixed(net: Network, spread: Spread, relayed: bool) -> Floats:
     """Launch and latency of an exchange in one step, `[subsets]`.
 
     The slower tier's; where messages pass both one after the other, the sum.
@@ -25,13 +25,13 @@ def exchange_fixed(net: TwoTier, spread: Spread, relayed: bool) -> Floats:
 
 
 @lru_cache(maxsize=256)
-def steps_in_turn(net: TwoTier, spread: Spread, relayed: bool) -> bool:
+def steps_in_turn(net: Network, spread: Spread, relayed: bool) -> bool:
     """Whether messages pass the fabric of a node and the network one after the other."""
     return shares_node(spread) and (relayed or changes_rails(net, spread))
 
 
 @lru_cache(maxsize=256)
-def launches(net: TwoTier, spread: Spread) -> Floats:
+def launches(net: Network, spread: Spread) -> Floats:
     """The largest launch among the tiers that a subset touches, `[subsets]`."""
     launch = np.zeros(spread.nodes.shape)
     for touches, tier in ((spread.nodes < spread.size, net.inside), (spread.nodes > 1, net.between)):
@@ -42,7 +42,7 @@ def launches(net: TwoTier, spread: Spread) -> Floats:
     return launch
 
 
-def inside_ns(net: TwoTier, spread: Spread, hops: Ints | None = None) -> Floats:
+def inside_ns(net: Network, spread: Spread, hops: Ints | None = None) -> Floats:
     """Latency of a step between members of one node, `[subsets]`; 0 where none share one.
 
     `hops` `[subsets]`: links that it crosses on a ring or mesh; the longest way between two members when absent.
@@ -56,7 +56,7 @@ def inside_ns(net: TwoTier, spread: Spread, hops: Ints | None = None) -> Floats:
     return np.where(spread.nodes < spread.size, net.inside.latency_ns + net.inside.hop_ns * far, 0.0)
 
 
-def between_ns(net: TwoTier, spread: Spread, hops: Ints | None = None) -> Floats:
+def between_ns(net: Network, spread: Spread, hops: Ints | None = None) -> Floats:
     """Latency of a step between members of several nodes, `[subsets]`; 0 where all share one. `hops` between nodes."""
     if net.between is None:
         return np.zeros(spread.nodes.shape)
@@ -70,7 +70,7 @@ def between_ns(net: TwoTier, spread: Spread, hops: Ints | None = None) -> Floats
 
 
 @lru_cache(maxsize=256)
-def _farthest(net: TwoTier, spread: Spread) -> Ints:
+def _farthest(net: Network, spread: Spread) -> Ints:
     """Links between the two members of a node that are farthest apart, `[subsets]`."""
     lattice = net.fabric
     assert lattice is not None
@@ -83,13 +83,13 @@ def _farthest(net: TwoTier, spread: Spread) -> Ints:
 
 
 @lru_cache(maxsize=256)
-def _farthest_nodes(net: TwoTier, spread: Spread) -> Ints:
+def _farthest_nodes(net: Network, spread: Spread) -> Ints:
     assert net.lattice is not None
     rows = [row[row >= 0] for row in spread.ids]
     return np.array([int(net.lattice.hops(row[:, None], row).max()) for row in rows], dtype=np.int64)
 
 
-def _spans(spread: Spread, trunk: Trunk, net: TwoTier) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def _spans(spread: Spread, trunk: Trunk, net: Network) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     """Whether a subset reaches over several units of the trunk, `[subsets]`."""
     last = np.take_along_axis(spread.ids, spread.nodes[:, None] - 1, axis=1)[:, 0]
     spans: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] = spread.ids[:, 0] // trunk.nodes != last // trunk.nodes

@@ -69,7 +69,7 @@ class Lattice:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Weighted:
+class OuterSide:
     """One side of a traffic that is an outer product, `[…, places]`: means, and what one hot place adds to its mean."""
 
     mean: Array
@@ -97,7 +97,7 @@ def link_loads(lattice: Lattice, matrix: Array) -> Array:
     return _ring(matrix) if lattice.wraps else _mesh(lattice, matrix)
 
 
-def outer_loads(lattice: Lattice, source: Weighted, sink: Weighted) -> Array:
+def outer_loads(lattice: Lattice, source: OuterSide, sink: OuterSide) -> Array:
     """The same for bytes source × sink, with the one hot place at the worst for each link."""
     return _ring_outer(lattice, source, sink) if lattice.wraps else _mesh_outer(lattice, source, sink)
 
@@ -127,7 +127,7 @@ def _window(values: Array, width: int, way: int) -> Array:
     return sums if way == 1 else sums[..., ::-1]
 
 
-def _ring_outer(lattice: Lattice, source: Weighted, sink: Weighted) -> Array:
+def _ring_outer(lattice: Lattice, source: OuterSide, sink: OuterSide) -> Array:
     """A way back along a ring is the way out mirrored, so the hot place may stand on either side."""
     if source.extra is not None:
         source, sink = sink, source
@@ -167,7 +167,7 @@ def _line(matrix: Array) -> Array:
     return np.concatenate([there, back], axis=-1)
 
 
-def _mesh_outer(lattice: Lattice, source: Weighted, sink: Weighted) -> Array:
+def _mesh_outer(lattice: Lattice, source: OuterSide, sink: OuterSide) -> Array:
     """Rows first: a link of a row carries what its row sends to columns beyond; a link of a column what all columns send."""
     shape = (lattice.y, lattice.x)
     a, ea, b, eb = (_grid(v, shape) for v in (source.mean, source.extra, sink.mean, sink.extra))

@@ -9,7 +9,7 @@ import numpy as np
 
 from moec.arrays import Array
 from moec.backends.base import OpTiming
-from moec.backends.network.tiers import TwoTier, network_of
+from moec.backends.network.tiers import Network, network_of
 from moec.compiler.ir.estimate import LEVELS
 from moec.compiler.ir.graph import AllToAll, Collective, CollectiveKind, Dense, Graph
 from moec.dsl.schema import Experiment, SiliconCosts
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredTimes:
     """See `tiers.MeasuredCollectives`."""
 
     collectives: Collectives
@@ -45,11 +45,11 @@ class Measured:
         return None if found is None else LEVELS[int(np.max(found[1]))]
 
 
-def sourced(timed: OpTiming, graph: Graph, net: TwoTier) -> OpTiming:
+def sourced(timed: OpTiming, graph: Graph, net: Network) -> OpTiming:
     """An op's timing with where its time comes from, if it is a measured exchange."""
     block = graph.blocks[timed.block]
     work = block.ops[timed.op].work
-    if not isinstance(net.measured, Measured) or not isinstance(work, Collective | AllToAll):
+    if not isinstance(net.measured, MeasuredTimes) or not isinstance(work, Collective | AllToAll):
         return timed
     members = graph.groups[work.group] + block.first_rank
     if isinstance(work, Collective):
@@ -64,7 +64,7 @@ def _spans(members: Array, per_node: int) -> bool:
     return bool((node != node[..., :1]).any())
 
 
-def network_with_costs(experiment: Experiment) -> TwoTier:
+def network_with_costs(experiment: Experiment) -> Network:
     """The network of the experiment's cluster, with what its costs have measured of it."""
     net = network_of(experiment)
     if not isinstance(experiment.costs, SiliconCosts):
@@ -78,4 +78,4 @@ def network_with_costs(experiment: Experiment) -> TwoTier:
     if not applies(experiment):
         return net
     library, _ = library_of(experiment)
-    return net if library is None else replace(net, measured=Measured(Collectives(library)))
+    return net if library is None else replace(net, measured=MeasuredTimes(Collectives(library)))

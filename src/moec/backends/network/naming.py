@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import assert_never
 
 from moec.backends.network.lattice import Lattice
-from moec.backends.network.ports import Load, unit_names
+from moec.backends.network.ports import PortLoad, unit_names
 from moec.backends.network.spread import Spread
-from moec.backends.network.tiers import Trunk, TwoTier
+from moec.backends.network.tiers import Network, Trunk
 
 
-def name_of(load: Load, subset: int, link: int, spread: Spread, net: TwoTier) -> str:
+def name_of(load: PortLoad, subset: int, link: int, spread: Spread, net: Network) -> str:
     """`network card of rank 12`, `link from rank 3 to rank 4`, `uplinks of nodes 0 to 3`."""
     width = spread.slots.shape[2]
-    match load.place:
+    match load.axis:
         case "member":
             return f"{load.kind} of rank {_rank(spread, subset, link)}"
         case "pair":
@@ -32,7 +32,7 @@ def name_of(load: Load, subset: int, link: int, spread: Spread, net: TwoTier) ->
             assert net.lattice is not None
             return "link from node {} to node {}".format(*ends_of(net.lattice, link))
         case _:
-            assert_never(load.place)
+            assert_never(load.axis)
 
 
 def _rank(spread: Spread, subset: int, slot: int) -> int:
@@ -40,9 +40,9 @@ def _rank(spread: Spread, subset: int, slot: int) -> int:
     return int(spread.ranks[subset, member])
 
 
-def _unit(load: Load, link: int, spread: Spread, net: TwoTier) -> str:
+def _unit(load: PortLoad, link: int, spread: Spread, net: Network) -> str:
     trunk: Trunk = next(t for t in net.trunks if t.name == load.kind)
-    rails = spread.slots.shape[2] if load.place == "rail unit" else 1
+    rails = spread.slots.shape[2] if load.axis == "rail unit" else 1
     index, rail = divmod(link, rails)
     first = unit_names(spread, trunk.nodes)[index] * trunk.nodes
     nodes = f"node {first}" if trunk.nodes == 1 else f"nodes {first} to {first + trunk.nodes - 1}"

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from moec.arrays import Array
+from moec.arrays import Array, Floats
 from moec.backends.network.lattice import Lattice
 from moec.backends.network.spread import Spread, spread_of
-from moec.backends.network.tiers import Tier, Trunk, TwoTier
+from moec.backends.network.tiers import Network, Tier, Trunk
 from moec.compiler.ir.graph import Relay
 
-Floats = NDArray[np.floating[Any]]
-Way = Literal["send", "receive", ""]
-Place = Literal["member", "pair", "fabric", "unit", "rail unit", "nodes"]
+Direction = Literal["send", "receive", ""]
+LinkAxis = Literal["member", "pair", "fabric", "unit", "rail unit", "nodes"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Load:
+class PortLoad:
     """Bytes through every link of one kind, `[…, subsets, links]`, each `cost` nanoseconds.
 
-    `place` says what the last axis counts: slots of members node by node; pairs of slots of a node; links of the
+    `axis` says what the last axis counts: slots of members node by node; pairs of slots of a node; links of the
     nodes' fabrics; units of a trunk, or units and the rails in each; links between nodes.
     """
 
     kind: str
-    way: Way
-    place: Place
+    way: Direction
+    axis: LinkAxis
     bytes: Array
     cost: float
 
@@ -41,12 +39,12 @@ class Load:
         return longest
 
 
-def links(kind: str, way: Way, place: Place, values: Array, axes: int, cost: float) -> Load:
+def links(kind: str, way: Direction, axis: LinkAxis, values: Array, axes: int, cost: float) -> PortLoad:
     """A load whose last `axes` axes count links."""
-    return Load(kind, way, place, values.reshape(*values.shape[: values.ndim - axes], -1), cost)
+    return PortLoad(kind, way, axis, values.reshape(*values.shape[: values.ndim - axes], -1), cost)
 
 
-def spread_for(members: Array, net: TwoTier, relay: Relay | None) -> Spread:
+def spread_for(members: Array, net: Network, relay: Relay | None) -> Spread:
     """How the members lie on nodes, with a slot for every device where its place in the node matters."""
     placed = relay is not None or net.cross_rail or net.wiring in ("ring", "mesh") or any(t.railed for t in net.trunks)
     return spread_of(members, net.per_node, placed=placed)
@@ -57,17 +55,17 @@ def shares_node(spread: Spread) -> bool:
     return bool((spread.nodes < spread.size).any())
 
 
-def changes_rails(net: TwoTier, spread: Spread) -> bool:
+def changes_rails(net: Network, spread: Spread) -> bool:
     """Whether messages to another rail change rails inside their node: its peer on that rail takes part, too."""
     return net.cross_rail and spread.railed and shares_node(spread) and bool((spread.nodes > 1).any())
 
 
-def binding(net: TwoTier) -> tuple[Trunk, ...]:
+def binding(net: Network) -> tuple[Trunk, ...]:
     """The trunks that can hold up more than the network cards below them."""
     return tuple(t for t in net.trunks if t.rate < between_of(net).rate)
 
 
-def capacity(trunk: Trunk, net: TwoTier) -> float:
+def capacity(trunk: Trunk, net: Network) -> float:
     """Bytes per nanosecond that leave one unit."""
     return trunk.rate * trunk.nodes * (1 if trunk.railed else net.per_node)
 
@@ -95,21 +93,21 @@ def by_lattice(values: Array, spread: Spread, lattice: Lattice) -> Array:
     return out
 
 
-def inside_of(net: TwoTier) -> Tier:
+def inside_of(net: Network) -> Tier:
     """The scale-up tier."""
     if net.inside is None:
         raise ValueError("members share a node, but the node has no scale-up fabric")
     return net.inside
 
 
-def between_of(net: TwoTier) -> Tier:
+def between_of(net: Network) -> Tier:
     """The network cards' tier."""
     if net.between is None:
         raise ValueError("members sit in several nodes, but there is no network between nodes")
     return net.between
 
 
-def fabric_cost(net: TwoTier) -> float:
+def fabric_cost(net: Network) -> float:
     """Nanoseconds per byte of one port or link of the fabric."""
     rate = inside_of(net).rate
     if net.wiring == "fully_connected":
@@ -117,7 +115,7 @@ def fabric_cost(net: TwoTier) -> float:
     return 1.0 / (net.fabric_link() if net.fabric is not None else rate)
 
 
-def turned(way: Way, reverse: bool) -> Way:
+def turned(way: Direction, reverse: bool) -> Direction:
     """The way of a port when all traffic goes back."""
     if not reverse:
         return way

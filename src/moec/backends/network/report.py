@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from moec.arrays import Array
-from moec.backends.network.alpha_beta import Load, TwoTier, alltoall_ns, collective_ways, exchange_loads
+from moec.backends.network.alpha_beta import Network, PortLoad, alltoall_ns, collective_ways, exchange_loads
 from moec.backends.network.naming import name_of
 from moec.backends.network.spread import Spread
 from moec.compiler.ir.graph import AllToAll, Block, Collective, Dense, Graph, Op, Outer, Relay
@@ -69,7 +69,7 @@ class ExchangeReport:
         return self.links[0].sentence()
 
 
-def exchange_reports(graph: Graph, net: TwoTier, *, most: int = 8) -> tuple[ExchangeReport, ...]:
+def exchange_reports(graph: Graph, net: Network, *, most: int = 8) -> tuple[ExchangeReport, ...]:
     """One report per name of an exchange: of the block where it takes longest; `most` ports of a kind, `most` pairs.
 
     For a graph of one iteration.
@@ -85,7 +85,7 @@ def exchange_reports(graph: Graph, net: TwoTier, *, most: int = 8) -> tuple[Exch
 
 
 def report_of(
-    op: Op, work: Collective | AllToAll, graph: Graph, block: Block, net: TwoTier, most: int
+    op: Op, work: Collective | AllToAll, graph: Graph, block: Block, net: Network, most: int
 ) -> ExchangeReport:
     """The report of one op of a block."""
     members = graph.groups[work.group] + block.first_rank
@@ -105,7 +105,7 @@ def report_of(
     return ExchangeReport(op.name, whole / 1e3, whole / 1e3 - busiest, moved, way, links, pairs)
 
 
-def _collective(op: Op, work: Collective, members: Array, net: TwoTier) -> ExchangeReport:
+def _collective(op: Op, work: Collective, members: Array, net: Network) -> ExchangeReport:
     """Which algorithm was chosen, in the subset that takes longest."""
     buffer = np.broadcast_to(work.bytes, (*np.shape(work.bytes)[:-1], len(members))).astype(float)
     ways = collective_ways(work.kind, members, net)
@@ -138,7 +138,7 @@ def _nth(values: Array, axis: int, repeat: int) -> Array:
 
 
 def _links(
-    loads: list[Load], subset: int, spread: Spread, net: TwoTier, whole: float, most: int
+    loads: list[PortLoad], subset: int, spread: Spread, net: Network, whole: float, most: int
 ) -> tuple[LinkLoad, ...]:
     """The busiest links of every kind and way, the busiest first."""
     found = []

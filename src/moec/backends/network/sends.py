@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from moec.arrays import Floats, Ints
 from moec.backends.network.lattice import Lattice, message_loads
 from moec.backends.network.ports import between_of, binding, capacity, inside_of
-from moec.backends.network.tiers import Trunk, TwoTier
+from moec.backends.network.tiers import Network, Trunk
 
 Truths = NDArray[np.bool_]
 
 
 @lru_cache(maxsize=256)
-def costs_of_sends(senders: bytes, receivers: bytes, net: TwoTier) -> tuple[Floats, Floats]:
+def costs_of_sends(senders: bytes, receivers: bytes, net: Network) -> tuple[Floats, Floats]:
     """Fixed time and time per byte of every message, `[ranks]`."""
     a, b = (np.frombuffer(x, dtype=np.int64) for x in (senders, receivers))
     node_a, node_b = a // net.per_node, b // net.per_node
@@ -31,7 +31,7 @@ def costs_of_sends(senders: bytes, receivers: bytes, net: TwoTier) -> tuple[Floa
     return fixed, cost
 
 
-def _near(a: Ints, b: Ints, chosen: Truths, net: TwoTier) -> tuple[Floats, Floats]:
+def _near(a: Ints, b: Ints, chosen: Truths, net: Network) -> tuple[Floats, Floats]:
     """Messages inside nodes: on a ring or mesh, a message gets its part of the busiest link on its way."""
     tier, lattice = inside_of(net), net.fabric
     if lattice is None:
@@ -47,7 +47,7 @@ def _near(a: Ints, b: Ints, chosen: Truths, net: TwoTier) -> tuple[Floats, Float
     return tier.launch_ns + tier.latency_ns + hops * tier.hop_ns, cost
 
 
-def _far(a: Ints, b: Ints, chosen: Truths, net: TwoTier) -> tuple[Floats, Floats]:
+def _far(a: Ints, b: Ints, chosen: Truths, net: Network) -> tuple[Floats, Floats]:
     """Messages between nodes: the card's rate, or a part of a trunk or of a link between nodes."""
     tier = between_of(net)
     node_a, node_b = a // net.per_node, b // net.per_node
@@ -69,7 +69,7 @@ def _far(a: Ints, b: Ints, chosen: Truths, net: TwoTier) -> tuple[Floats, Floats
     return launch + latency, cost
 
 
-def _leaves(a: Ints, b: Ints, trunk: Trunk, net: TwoTier) -> tuple[Truths, tuple[Ints, Ints]]:
+def _leaves(a: Ints, b: Ints, trunk: Trunk, net: Network) -> tuple[Truths, tuple[Ints, Ints]]:
     """Which messages cross the trunk, and the units at both ends; a message that may change rails does so beforehand."""
     span = trunk.nodes * net.per_node
     unit = [r // span for r in (a, b)]

@@ -9,15 +9,16 @@ from moec.arrays import Array
 from moec.backends.network.lattice import Lattice
 from moec.backends.network.spread import Spread, spread_of
 from moec.compiler.ir.graph import CollectiveKind
-from moec.dsl.schema import Cluster, Experiment, FatTree, Link, Mesh, Network, Node, RailOptimized
+from moec.dsl import schema
+from moec.dsl.schema import Cluster, Experiment, FatTree, Link, Mesh, Node, RailOptimized
 
 __all__ = [
     "NS",
-    "Collectives",
+    "CollectiveChoice",
+    "Network",
     "Spread",
     "Tier",
     "Trunk",
-    "TwoTier",
     "Wiring",
     "network_of",
     "network_of_cluster",
@@ -26,7 +27,7 @@ __all__ = [
 
 NS = 1e9
 Wiring = Literal["switch", "fully_connected", "ring", "mesh"]
-Collectives = Literal["fastest", "flat", "hierarchical"]
+CollectiveChoice = Literal["fastest", "flat", "hierarchical"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class MeasuredCollectives(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class TwoTier:
+class Network:
     """Ranks fill nodes of `per_node` devices in order. A tier that nobody can use is absent.
 
     Every device has two ports, into the fabric `inside` its node and into the network `between` nodes. `wiring` is the
@@ -89,7 +90,7 @@ class TwoTier:
     lattice: Lattice | None = None
     trunks: tuple[Trunk, ...] = ()
     cross_rail: bool = False
-    collectives: Collectives = "fastest"
+    collectives: CollectiveChoice = "fastest"
     measured: MeasuredCollectives | None = None
 
     @property
@@ -116,12 +117,12 @@ class TwoTier:
         return self.between.rate * self.per_node / self.lattice.degree
 
 
-def network_of(experiment: Experiment) -> TwoTier:
+def network_of(experiment: Experiment) -> Network:
     """The network of the experiment's cluster, with the collectives that its plan asks for."""
     return network_of_cluster(experiment.cluster, experiment.parallelism.collectives)
 
 
-def network_of_cluster(cluster: Cluster, collectives: Collectives = "fastest") -> TwoTier:
+def network_of_cluster(cluster: Cluster, collectives: CollectiveChoice = "fastest") -> Network:
     """All tiers, every figure filled in."""
     node, wiring = cluster.node, cluster.node.fabric.topology
     grid = (wiring.x, wiring.y) if isinstance(wiring, Mesh) else (1, 1)
@@ -129,16 +130,16 @@ def network_of_cluster(cluster: Cluster, collectives: Collectives = "fastest") -
     inside = _inside(node) if node.devices > 1 else None
     network = cluster.network
     if network is None or cluster.nodes == 1:
-        return TwoTier(inside, None, node.devices, name, grid, collectives=collectives)
+        return Network(inside, None, node.devices, name, grid, collectives=collectives)
     between = _network_tier(network)
     over_fabric = isinstance(network.topology, RailOptimized) and network.topology.cross_rail == "fabric"
-    return TwoTier(
+    return Network(
         inside, between, node.devices, name, grid, _lattice(network, cluster.nodes),
         _trunks(network, between, cluster.nodes), over_fabric and node.devices > 1, collectives,
     )  # fmt: skip
 
 
-def _lattice(network: Network, nodes: int) -> Lattice | None:
+def _lattice(network: schema.Network, nodes: int) -> Lattice | None:
     match network.topology:
         case "ring":
             return Lattice(nodes, wraps=True)
@@ -148,7 +149,7 @@ def _lattice(network: Network, nodes: int) -> Lattice | None:
             return None
 
 
-def _trunks(network: Network, between: Tier, nodes: int) -> tuple[Trunk, ...]:
+def _trunks(network: schema.Network, between: Tier, nodes: int) -> tuple[Trunk, ...]:
     """Leaf switches that do not hold all nodes, then the tiers beyond."""
     trunks: list[Trunk] = []
     tree = network.topology
@@ -168,7 +169,7 @@ def _trunks(network: Network, between: Tier, nodes: int) -> tuple[Trunk, ...]:
     return tuple(trunks)
 
 
-def _network_tier(network: Network) -> Tier:
+def _network_tier(network: schema.Network) -> Tier:
     link, latency = network.link, network.latency
     latency = link.latency if latency is None else latency
     return _tier(link.bandwidth, link.efficiency, latency, link.launch, network.hop)

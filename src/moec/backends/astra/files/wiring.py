@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
-from moec.backends.network.tiers import Tier, TwoTier, network_of
+from moec.backends.network.tiers import Network, Tier, network_of
 from moec.diagnostics import Diagnostic
 from moec.dsl.schema import AstraSystem, Experiment
 
@@ -51,7 +51,7 @@ def wire(experiment: Experiment, options: AstraSystem, congestion: str, world: i
     return wired, [*(replace(d, span=span, label="this cluster") for d in found), *_left_out(experiment)]
 
 
-def _wired(net: TwoTier, options: AstraSystem, congestion: str, world: int) -> tuple[Wired, list[Diagnostic]]:
+def _wired(net: Network, options: AstraSystem, congestion: str, world: int) -> tuple[Wired, list[Diagnostic]]:
     if world == 1:
         return Wired(2, (Dimension("Switch", 2, 1.0, 0.0, "never used: rank 0 computes, rank 1 idles"),)), []
     if net.inside is not None and world <= net.per_node:
@@ -79,7 +79,7 @@ def _flat(near: Tier, far: Tier, options: AstraSystem, world: int, per_node: int
     return Wired(world, (between(used, world, whose),)), [_warning("M411", title, fix), *_launch(used)]
 
 
-def inside(net: TwoTier, ranks: int) -> Dimension:
+def inside(net: Network, ranks: int) -> Dimension:
     """`ranks` devices of one node; fewer than it has keep their own links only."""
     tier = net.inside
     if tier is None:
@@ -111,14 +111,14 @@ def _launch(*tiers: Tier) -> list[Diagnostic]:
     return [_warning("M412", title)] if launch else []
 
 
-def _part(net: TwoTier, world: int) -> list[Diagnostic]:
+def _part(net: Network, world: int) -> list[Diagnostic]:
     if net.wiring != "ring" or world in (2, net.per_node):
         return []
     title = f"{world} of the {net.per_node} devices of a ring are simulated as a ring of their own"
     return [_warning("M414", title)]
 
 
-def _simplified(net: TwoTier, world: int) -> list[Diagnostic]:
+def _simplified(net: Network, world: int) -> list[Diagnostic]:
     """Wirings that are no dimension of the simulator."""
     found = []
     if net.wiring == "mesh" and net.inside is not None and world > 1:

@@ -7,8 +7,8 @@ import numpy as np
 from moec.arrays import Array
 from moec.backends.network.lattice import Lattice, link_loads
 from moec.backends.network.ports import (
-    Load,
-    Way,
+    Direction,
+    PortLoad,
     between_of,
     binding,
     capacity,
@@ -19,11 +19,11 @@ from moec.backends.network.ports import (
     units,
 )  # fmt: skip
 from moec.backends.network.spread import Spread
-from moec.backends.network.tiers import Trunk, TwoTier
+from moec.backends.network.tiers import Network, Trunk
 from moec.compiler.ir.graph import Dense, Relay
 
 
-def loads_of_dense(pairs: Dense, relay: Relay | None, spread: Spread, net: TwoTier) -> list[Load]:
+def loads_of_dense(pairs: Dense, relay: Relay | None, spread: Spread, net: Network) -> list[PortLoad]:
     """Every kind of port and link, with what it carries."""
     matrix = spread.pairs_by_node(np.asarray(pairs.bytes, dtype=float))
     if spread.slots.shape[1] == 1:
@@ -67,7 +67,7 @@ def _off_node(rails: Array) -> Array:
     return left
 
 
-def _fabric(near: Array, net: TwoTier) -> list[Load]:
+def _fabric(near: Array, net: Network) -> list[PortLoad]:
     cost, lattice = fabric_cost(net), net.fabric
     if lattice is not None:
         return [links("scale-up link", "", "fabric", link_loads(lattice, near), 2, cost)]
@@ -77,12 +77,12 @@ def _fabric(near: Array, net: TwoTier) -> list[Load]:
     return _both("scale-up port", near.sum(-1), near.sum(-2), cost)
 
 
-def _both(kind: str, out: Array, into: Array, cost: float) -> list[Load]:
-    ways: tuple[tuple[Way, Array], ...] = (("send", out), ("receive", into))
+def _both(kind: str, out: Array, into: Array, cost: float) -> list[PortLoad]:
+    ways: tuple[tuple[Direction, Array], ...] = (("send", out), ("receive", into))
     return [links(kind, way, "member", values, 2, cost) for way, values in ways]
 
 
-def _free(matrix: Array, spread: Spread, net: TwoTier) -> list[Load]:
+def _free(matrix: Array, spread: Spread, net: Network) -> list[PortLoad]:
     """The network when messages go straight from card to card."""
     out, into = matrix.sum(-1), matrix.sum(-3)  # [from node, place, to node], [from node, to node, place]
     leaving = out.sum(-1) - np.moveaxis(out.diagonal(axis1=-3, axis2=-1), -1, -2)
@@ -99,7 +99,7 @@ def _free(matrix: Array, spread: Spread, net: TwoTier) -> list[Load]:
     return found + _nodes(out.sum(-2)[..., None], spread, net)
 
 
-def _on_rails(rails: Array, spread: Spread, net: TwoTier) -> list[Load]:
+def _on_rails(rails: Array, spread: Spread, net: Network) -> list[PortLoad]:
     """The network when messages stay on their rail."""
     found = _both("network card", rails.sum(-2), rails.sum(-3), 1.0 / between_of(net).rate)
     for trunk in binding(net):
@@ -108,19 +108,21 @@ def _on_rails(rails: Array, spread: Spread, net: TwoTier) -> list[Load]:
     return found + _nodes(rails.sum(-1, keepdims=True), spread, net)
 
 
-def _nodes(matrix: Array, spread: Spread, net: TwoTier) -> list[Load]:
+def _nodes(matrix: Array, spread: Spread, net: Network) -> list[PortLoad]:
     """Trunks of whole nodes, and links between them, for bytes `[…, subsets, nodes, nodes, 1]`."""
-    found: list[Load] = []
+    found: list[PortLoad] = []
     for trunk in binding(net):
         if not trunk.railed:
             found += _trunk(matrix, spread, trunk, net)
     if net.lattice is not None:
         placed = _placed(matrix[..., 0], spread, net.lattice)
-        found.append(Load("link between nodes", "", "nodes", link_loads(net.lattice, placed), 1.0 / net.node_link()))
+        found.append(
+            PortLoad("link between nodes", "", "nodes", link_loads(net.lattice, placed), 1.0 / net.node_link())
+        )
     return found
 
 
-def _trunk(rails: Array, spread: Spread, trunk: Trunk, net: TwoTier) -> list[Load]:
+def _trunk(rails: Array, spread: Spread, trunk: Trunk, net: Network) -> list[PortLoad]:
     grouped = _grouped(rails, units(spread, trunk.nodes))
     stays = np.moveaxis(grouped.diagonal(axis1=-3, axis2=-2), -1, -2)
     return _ends(grouped.sum(-2) - stays, grouped.sum(-3) - stays, trunk, net)
@@ -132,8 +134,8 @@ def _grouped(rails: Array, unit: Array) -> Array:
     return total
 
 
-def _ends(out: Array, into: Array, trunk: Trunk, net: TwoTier) -> list[Load]:
-    ways: tuple[tuple[Way, Array], ...] = (("send", out), ("receive", into))
+def _ends(out: Array, into: Array, trunk: Trunk, net: Network) -> list[PortLoad]:
+    ways: tuple[tuple[Direction, Array], ...] = (("send", out), ("receive", into))
     cost = 1.0 / capacity(trunk, net)
     return [links(trunk.name, way, "rail unit" if trunk.railed else "unit", v, 2, cost) for way, v in ways]
 

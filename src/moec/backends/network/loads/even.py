@@ -10,11 +10,11 @@ from moec.arrays import Array
 from moec.backends.network.latencies import steps_in_turn
 from moec.backends.network.ports import between_of, fabric_cost, shares_node
 from moec.backends.network.spread import Spread
-from moec.backends.network.tiers import TwoTier
+from moec.backends.network.tiers import Network
 from moec.compiler.ir.graph import Outer, Relay
 
 
-def is_even(pairs: Outer, relay: Relay | None, spread: Spread, net: TwoTier) -> bool:
+def is_even(pairs: Outer, relay: Relay | None, spread: Spread, net: Network) -> bool:
     """Whether shares are one figure, seen many times, and only ports can hold anything up.
 
     Such are all exchanges of expected routing; the general form gives the same, at twice the time (a test holds it so).
@@ -25,7 +25,7 @@ def is_even(pairs: Outer, relay: Relay | None, spread: Spread, net: TwoTier) -> 
     return alike and all(t.rate >= between_of(net).rate for t in net.trunks)
 
 
-def even_port_ns(pairs: Outer, relay: Relay | None, spread: Spread, net: TwoTier) -> Array:
+def even_port_ns(pairs: Outer, relay: Relay | None, spread: Spread, net: Network) -> Array:
     """Nanoseconds of the busiest port, `[…, subsets]`."""
     return _at_least(*_ports(pairs, relay, spread, net))
 
@@ -35,7 +35,7 @@ def _at_least(*ports: Array) -> Array:
     return longest
 
 
-def _ports(pairs: Outer, relay: Relay | None, spread: Spread, net: TwoTier) -> tuple[Array, ...]:
+def _ports(pairs: Outer, relay: Relay | None, spread: Spread, net: Network) -> tuple[Array, ...]:
     """The busiest scale-up ports and network cards."""
     sent, share, straggle = spread.by_node(pairs.sent), pairs.share[..., 0], np.asarray(pairs.straggle)[..., None]
     (nodes, width), most = sent.shape[-2:], pairs.sent.max(axis=-1)

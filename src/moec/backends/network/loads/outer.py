@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from moec.arrays import Array
-from moec.backends.network.lattice import Weighted, outer_loads
+from moec.backends.network.lattice import OuterSide, outer_loads
 from moec.backends.network.ports import (
-    Load,
-    Way,
+    Direction,
+    PortLoad,
     between_of,
     binding,
     by_lattice,
@@ -23,7 +23,7 @@ from moec.backends.network.ports import (
     units,
 )  # fmt: skip
 from moec.backends.network.spread import Spread
-from moec.backends.network.tiers import Trunk, TwoTier
+from moec.backends.network.tiers import Network, Trunk
 from moec.compiler.ir.graph import Outer, Relay
 
 
@@ -40,7 +40,7 @@ class Flow:
     rails: bool = False
 
 
-def loads_of_outer(pairs: Outer, relay: Relay | None, spread: Spread, net: TwoTier) -> list[Load]:
+def loads_of_outer(pairs: Outer, relay: Relay | None, spread: Spread, net: Network) -> list[PortLoad]:
     """Every kind of port and link, with what it carries."""
     straggle = np.asarray(pairs.straggle)[..., None, None, None]
     sent, share = (spread.by_node(np.asarray(x, dtype=float)) for x in (pairs.sent, pairs.share))
@@ -87,10 +87,10 @@ def _crossing(direct: Flow, reverse: bool) -> tuple[Flow, Flow]:
     return near, Flow(direct.sent, nodes, nodes + extra.max(-1, keepdims=True), rails=True)
 
 
-def _fabric(flow: Flow, reverse: bool, net: TwoTier) -> list[Load]:
+def _fabric(flow: Flow, reverse: bool, net: Network) -> list[PortLoad]:
     cost, lattice = fabric_cost(net), net.fabric
     if lattice is not None:
-        a, b = Weighted(flow.sent), Weighted(flow.share, flow.hot - flow.share)
+        a, b = OuterSide(flow.sent), OuterSide(flow.share, flow.hot - flow.share)
         carried = outer_loads(lattice, b, a) if reverse else outer_loads(lattice, a, b)
         return [links("scale-up link", "", "fabric", carried, 2, cost)]
     if net.wiring == "fully_connected":
@@ -101,12 +101,12 @@ def _fabric(flow: Flow, reverse: bool, net: TwoTier) -> list[Load]:
     return _both("scale-up port", out, into, reverse, cost)
 
 
-def _both(kind: str, out: Array, into: Array, reverse: bool, cost: float) -> list[Load]:
-    ways: tuple[tuple[Way, Array], ...] = (("send", out), ("receive", into))
+def _both(kind: str, out: Array, into: Array, reverse: bool, cost: float) -> list[PortLoad]:
+    ways: tuple[tuple[Direction, Array], ...] = (("send", out), ("receive", into))
     return [links(kind, turned(way, reverse), "member", values, 2, cost) for way, values in ways]
 
 
-def _network(far: Flow, whole: Flow, reverse: bool, spread: Spread, net: TwoTier) -> list[Load]:
+def _network(far: Flow, whole: Flow, reverse: bool, spread: Spread, net: Network) -> list[PortLoad]:
     """Cards, trunks and links between nodes; `whole` has the same bytes from node to node as `far`."""
     if far.rails:
         out = far.sent * (far.share.sum(-2, keepdims=True) - far.share)
@@ -130,8 +130,10 @@ def _network(far: Flow, whole: Flow, reverse: bool, spread: Spread, net: TwoTier
         a, b, e = (
             by_lattice(v[..., 0], spread, net.lattice) for v in (nodes.sent, nodes.share, nodes.hot - nodes.share)
         )
-        sides = (Weighted(b, e), Weighted(a)) if reverse else (Weighted(a), Weighted(b, e))
-        found.append(Load("link between nodes", "", "nodes", outer_loads(net.lattice, *sides), 1.0 / net.node_link()))
+        sides = (OuterSide(b, e), OuterSide(a)) if reverse else (OuterSide(a), OuterSide(b, e))
+        found.append(
+            PortLoad("link between nodes", "", "nodes", outer_loads(net.lattice, *sides), 1.0 / net.node_link())
+        )
     return found
 
 
@@ -151,7 +153,7 @@ def _between_nodes(flow: Flow) -> Flow:
     return Flow(flow.sent.sum(-1, keepdims=True), share, hot, rails=True)
 
 
-def _trunk(flow: Flow, reverse: bool, spread: Spread, trunk: Trunk, net: TwoTier) -> list[Load]:
+def _trunk(flow: Flow, reverse: bool, spread: Spread, trunk: Trunk, net: Network) -> list[PortLoad]:
     """What leaves and enters units of nodes, rail by rail if the flow is as wide as a node."""
     unit = units(spread, trunk.nodes)
     sent, share = (_summed(v, unit) for v in (flow.sent, flow.share))
@@ -161,7 +163,7 @@ def _trunk(flow: Flow, reverse: bool, spread: Spread, trunk: Trunk, net: TwoTier
     return _trunk_loads(out, into, reverse, trunk, net)
 
 
-def _spine(flow: Flow, reverse: bool, spread: Spread, trunk: Trunk, net: TwoTier) -> list[Load]:
+def _spine(flow: Flow, reverse: bool, spread: Spread, trunk: Trunk, net: Network) -> list[PortLoad]:
     """The same for switches of one rail when messages may go to any: what stays in a node or on a switch is taken off."""
     unit = units(spread, trunk.nodes)
 
@@ -177,8 +179,8 @@ def _spine(flow: Flow, reverse: bool, spread: Spread, trunk: Trunk, net: TwoTier
     return _trunk_loads(out, into, reverse, trunk, net)
 
 
-def _trunk_loads(out: Array, into: Array, reverse: bool, trunk: Trunk, net: TwoTier) -> list[Load]:
-    ways: tuple[tuple[Way, Array], ...] = (("send", out), ("receive", into))
+def _trunk_loads(out: Array, into: Array, reverse: bool, trunk: Trunk, net: Network) -> list[PortLoad]:
+    ways: tuple[tuple[Direction, Array], ...] = (("send", out), ("receive", into))
     cost = 1.0 / capacity(trunk, net)
     place = "rail unit" if trunk.railed else "unit"
     return [links(trunk.name, turned(way, reverse), place, values, 2, cost) for way, values in ways]  # type: ignore[arg-type]

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from moec.arrays import Array
-from moec.backends.fast.pricing import Item, Price, Pricing
+from moec.backends.fast.pricing import Price, Pricing, WeightedOp
 from moec.backends.fast.schedule import evaluate
 from moec.compiler.ir.graph import Block, Graph, Op
 from moec.compiler.lower.program import Program, Situation, TemplateBlock
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fused:
+class FusedBlock:
     """A block whose ops are runs of the program's: `runs` lists the templates of each."""
 
     block: TemplateBlock
@@ -23,16 +23,16 @@ class Fused:
     prices: tuple[Price, ...]
 
 
-def fuse(program: Program, pricing: Pricing) -> tuple[Fused, ...]:
+def fuse(program: Program, pricing: Pricing) -> tuple[FusedBlock, ...]:
     """Every block with its ops fused."""
     return tuple(_fuse_block(block, pricing) for block in program.blocks)
 
 
-def _fuse_block(block: TemplateBlock, pricing: Pricing) -> Fused:
+def _fuse_block(block: TemplateBlock, pricing: Pricing) -> FusedBlock:
     disturbed = pricing.context.experiment.parallelism.interference > 0  # then every kernel ends in whole nanoseconds
     runs = tuple((i,) for i in range(len(block.templates))) if disturbed else _runs(block)
-    prices = tuple(pricing.of([Item(block, block.templates[i], 1) for i in run]) for run in runs)
-    return Fused(block, runs, prices)
+    prices = tuple(pricing.of([WeightedOp(block, block.templates[i], 1) for i in run]) for run in runs)
+    return FusedBlock(block, runs, prices)
 
 
 def _runs(block: TemplateBlock) -> tuple[tuple[int, ...], ...]:
@@ -59,13 +59,13 @@ def _runs(block: TemplateBlock) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(run) for run in runs)
 
 
-def skeleton(program: Program, fused: Sequence[Fused], lanes: Sequence[Situation]) -> Graph:
+def skeleton(program: Program, fused: Sequence[FusedBlock], lanes: Sequence[Situation]) -> Graph:
     """The graph of the fused ops: structure only, each with the work of its first template."""
     blocks = tuple(_skeleton_block(f, lanes) for f in fused)
     return Graph(program.world, program.groups, blocks, program.lanes)
 
 
-def _skeleton_block(f: Fused, lanes: Sequence[Situation]) -> Block:
+def _skeleton_block(f: FusedBlock, lanes: Sequence[Situation]) -> Block:
     place = {template: run for run, members in enumerate(f.runs) for template in members}
     ops = []
     for run in f.runs:
@@ -77,7 +77,7 @@ def _skeleton_block(f: Fused, lanes: Sequence[Situation]) -> Block:
 
 
 def run_fused(
-    graph: Graph, fused: Sequence[Fused], lanes: Sequence[Situation], dp: int, interference: float = 0.0
+    graph: Graph, fused: Sequence[FusedBlock], lanes: Sequence[Situation], dp: int, interference: float = 0.0
 ) -> list[Array]:
     """The time at which each pipeline stage is done, cumulative, `[…]`."""
     times = [

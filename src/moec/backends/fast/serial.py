@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from moec.arrays import Array
-from moec.backends.fast.pricing import Item, Price, Pricing
+from moec.backends.fast.pricing import Price, Pricing, WeightedOp
 from moec.compiler.lower.program import Program, Situation, TemplateBlock
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stage:
+class StageSum:
     """A pipeline stage as a sum: `weight` times the slowest rank's price, for every term; then what ranks do on their
     own after the last exchange, `rest`, which goes on into the next stage.
     """
@@ -19,45 +19,47 @@ class Stage:
     rest: Price
 
 
-def stages_of(program: Program, pricing: Pricing) -> tuple[Stage, ...]:
+def stages_of(program: Program, pricing: Pricing) -> tuple[StageSum, ...]:
     """The program's pipeline stages, cut at the exchanges that couple ranks."""
     firsts = sorted({block.first_rank for block in program.blocks})
-    stages: list[Stage] = []
-    pending: list[Item] = []
+    stages: list[StageSum] = []
+    pending: list[WeightedOp] = []
     for first in firsts:
-        terms: list[tuple[int, list[Item]]] = []
+        terms: list[tuple[int, list[WeightedOp]]] = []
         for block in (b for b in program.blocks if b.first_rank == first):
             more, pending = _cut(block, pending)
             terms += more
         merged = _merge(terms) if program.context.layout.dp == 1 else terms
-        stages.append(Stage(tuple((weight, pricing.of(items)) for weight, items in merged), pricing.of(pending)))
+        stages.append(StageSum(tuple((weight, pricing.of(items)) for weight, items in merged), pricing.of(pending)))
     return tuple(stages)
 
 
-def _cut(block: TemplateBlock, pending: list[Item]) -> tuple[list[tuple[int, list[Item]]], list[Item]]:
+def _cut(
+    block: TemplateBlock, pending: list[WeightedOp]
+) -> tuple[list[tuple[int, list[WeightedOp]]], list[WeightedOp]]:
     """The terms of a block that follows `pending` work of each rank, and the work that is pending after it."""
-    runs: list[list[Item]] = [[]]
-    exchanges: list[Item] = []
+    runs: list[list[WeightedOp]] = [[]]
+    exchanges: list[WeightedOp] = []
     for t in block.templates:
         if t.couples:
-            exchanges.append(Item(block, t, 1))
+            exchanges.append(WeightedOp(block, t, 1))
             runs.append([])
         else:
-            runs[-1].append(Item(block, t, 1))
+            runs[-1].append(WeightedOp(block, t, 1))
     if not exchanges:
-        return [], [*pending, *(Item(block, t, block.repeat) for t in block.templates)]
+        return [], [*pending, *(WeightedOp(block, t, block.repeat) for t in block.templates)]
     terms = [(1, [*pending, *runs[0]]), (block.repeat - 1, [*runs[-1], *runs[0]])]
     terms += [(block.repeat, run) for run in runs[1:-1]] + [(block.repeat, [x]) for x in exchanges]
     return [(weight, items) for weight, items in terms if weight and items], runs[-1]
 
 
-def _merge(terms: list[tuple[int, list[Item]]]) -> list[tuple[int, list[Item]]]:
+def _merge(terms: list[tuple[int, list[WeightedOp]]]) -> list[tuple[int, list[WeightedOp]]]:
     """One term: with one attention-DP rank nobody waits for anybody."""
-    items = [Item(i.block, i.template, i.weight * weight) for weight, group in terms for i in group]
+    items = [WeightedOp(i.block, i.template, i.weight * weight) for weight, group in terms for i in group]
     return [(1, items)] if items else []
 
 
-def run_chain(stages: tuple[Stage, ...], s: Situation) -> list[Array]:
+def run_serial(stages: tuple[StageSum, ...], s: Situation) -> list[Array]:
     """The time at which each pipeline stage is done, cumulative, `[…]`."""
     done: list[Array] = []
     total: Array | int = 0

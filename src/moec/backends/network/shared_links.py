@@ -11,11 +11,11 @@ from moec.arrays import Floats, Ints
 from moec.backends.network.lattice import Lattice, message_loads
 from moec.backends.network.ports import binding, capacity
 from moec.backends.network.spread import Spread
-from moec.backends.network.tiers import Trunk, TwoTier
+from moec.backends.network.tiers import Network, Trunk
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Turns:
+class RingCost:
     """Of one turn of the rings of all subsets at once, `[subsets]`: nanoseconds on the busiest shared link that a subset
     uses, per byte that passes from one place to the next, and links of the longest way between neighbours.
     """
@@ -25,7 +25,7 @@ class Turns:
 
 
 @lru_cache(maxsize=256)
-def fabric_turns(net: TwoTier, spread: Spread) -> Turns:
+def fabric_ring_cost(net: Network, spread: Spread) -> RingCost:
     """Rings inside nodes whose fabric is a ring or a mesh; the ring runs one way, or half each way if that is faster."""
     lattice = net.fabric
     assert lattice is not None
@@ -42,7 +42,7 @@ def fabric_turns(net: TwoTier, spread: Spread) -> Turns:
             loads[node] = loads.get(node, np.zeros(1)) + _carried(lattice, edges)
     cost = [max(_worst(loads[node], _carried(lattice, edges)) for node, edges in subset) for subset in rings]
     hops = [max(_longest(lattice, edges) for _, edges in subset) for subset in rings]
-    return Turns(np.array(cost) / net.fabric_link(), np.array(hops))
+    return RingCost(np.array(cost) / net.fabric_link(), np.array(hops))
 
 
 def _edges(lattice: Lattice, places: Ints) -> Ints:
@@ -67,7 +67,7 @@ def _longest(lattice: Lattice, edges: Ints) -> int:
 
 
 @lru_cache(maxsize=256)
-def node_turns(net: TwoTier, spread: Spread) -> Turns:
+def node_ring_cost(net: Network, spread: Spread) -> RingCost:
     """Rings from node to node, in the order of the nodes."""
     cost, hops = np.zeros(spread.nodes.shape), np.ones(spread.nodes.shape, dtype=np.int64)
     if net.lattice is not None:
@@ -77,10 +77,10 @@ def node_turns(net: TwoTier, spread: Spread) -> Turns:
         hops = np.array([max(1, _longest(net.lattice, e)) for e in edges])
     for trunk in binding(net) if net.trunks and (spread.nodes > 1).any() else ():
         cost = np.maximum(cost, _trunk_cost(net, spread, trunk))
-    return Turns(np.where(spread.nodes > 1, cost, 0.0), hops)
+    return RingCost(np.where(spread.nodes > 1, cost, 0.0), hops)
 
 
-def _trunk_cost(net: TwoTier, spread: Spread, trunk: Trunk) -> Floats:
+def _trunk_cost(net: Network, spread: Spread, trunk: Trunk) -> Floats:
     """Edges that leave the busiest unit of each subset, over the unit's capacity, `[subsets]`.
 
     On switches of one rail a ring leaves by as many rails as its subset has members in a node.
