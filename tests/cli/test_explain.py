@@ -1,6 +1,10 @@
 """`moec explain`: where memory and time go."""
 
+from pathlib import Path
+
 import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def test_the_json_has_parameters_memory_phases_and_the_resolved_specification(moec, tiny):
@@ -49,6 +53,17 @@ def test_without_a_workload_the_typical_request_is_said_to_be_assumed(moec, tiny
 
     assert "this is assumed" in moec("explain", tiny).out
     assert moec("explain", tiny, "--json").json["typical_request"]["assumed"] is True
+
+
+def test_a_gathered_exchange_waits_for_its_ports_unless_it_is_small(moec):
+    phases = moec("explain", EXAMPLES / "quickstart.moe", "--json").json["phases"]
+    dispatch = phases["prefill"]["exchanges"][0]
+
+    assert dispatch["bottleneck"] == "scale-up port of each of 2 ranks, 98 % of the exchange"
+    (port,) = dispatch["links"]
+    assert port["kind"] == "scale-up port"
+    assert port["time_us"] + dispatch["fixed_us"] == pytest.approx(dispatch["time_us"])
+    assert port["bytes"] == pytest.approx(dispatch["bytes"] / 2), "each of two sends its half"
 
 
 WIDE = """moe 1

@@ -108,14 +108,73 @@ def test_the_busiest_link_is_the_time_less_what_is_fixed() -> None:
         assert report.links[0].time_us == max(link.time_us for link in report.links)
 
 
+def reduced(size: float, members: np.ndarray | None = None) -> Graph:
+    """One all-reduce of `size` bytes over all 32 ranks, or over each subset of `members`."""
+    groups = np.arange(32)[None] if members is None else members
+    op = Op("reduce", Collective("all_reduce", "group", np.full((1, len(groups)), size)), "comm", enters=(0,))
+    return Graph(32, {"group": groups}, (Block("layer", 1, (op,), (0,), 0, 32),))
+
+
 def test_a_collective_says_how_it_runs_and_what_the_others_would_take() -> None:
-    op = Op("reduce", Collective("all_reduce", "stage", np.array([[1e3]])), "comm", enters=(0,))
-    graph = Graph(32, {"stage": np.arange(32)[None]}, (Block("layer", 1, (op,), (0,), 0, 32),))
-    (report,) = exchange_reports(graph, net())
+    (report,) = exchange_reports(reduced(1e3), net())
     assert report.way == "rings inside nodes, a ring per rail between them"
     assert report.others[0][0] == "one ring"
     assert report.others[0][1] > report.time_us
     assert report.bottleneck().startswith("latency")
+
+
+TP4 = np.arange(32).reshape(-1, 4)
+RAILS = np.arange(32).reshape(-1, 4).T
+
+
+@pytest.mark.parametrize(
+    ("wiring", "members", "name"),
+    [
+        ({}, None, "network card of each of 32 ranks"),
+        ({}, TP4, "scale-up port of each of 4 ranks"),
+        ({}, RAILS, "network card of each of 8 ranks"),
+        ({"fabric": Fabric("fully_connected")}, TP4, "scale-up links of each of 4 ranks"),
+        ({"fabric": Fabric("ring")}, TP4, "busiest scale-up link"),
+        ({"fabric": Fabric(Mesh(2, 2))}, TP4, "busiest scale-up link"),
+        ({"topology": FatTree(16.0, 2)}, None, "uplinks of the busiest leaf switch"),
+        ({"topology": RailOptimized("spine", 16.0, 2)}, None, "uplinks of the busiest rail switch"),
+        ({"topology": Mesh(4, 2)}, RAILS, "busiest link between nodes"),
+        (
+            {"beyond": schema.Network(Link(1e9, 0.0, 1.0, 0.0)), "nodes": 4},
+            None,
+            "uplinks of the busiest group of 4 nodes",
+        ),
+    ],
+)
+def test_a_large_collective_waits_for_its_busiest_link(wiring: dict, members: np.ndarray | None, name: str) -> None:
+    (report,) = exchange_reports(reduced(1e9, members), net(**wiring))
+    busiest = report.links[0]
+    assert busiest.name == name
+    assert busiest.time_us == max(link.time_us for link in report.links)
+    assert busiest.share > 0.5
+    assert report.bottleneck() == f"{name}, {busiest.share:.0%} of the exchange".replace("%", " %")
+
+
+@pytest.mark.parametrize("size", [1e2, 1e4, 1e6, 1e8])
+@pytest.mark.parametrize("fabric", [None, Fabric("fully_connected"), Fabric("ring"), Fabric(Mesh(2, 2))], ids=str)
+@pytest.mark.parametrize("collectives", ["flat", "hierarchical"])
+def test_links_of_a_collective_fill_the_time_that_latency_leaves(size: float, fabric: Fabric, collectives: str) -> None:
+    """In one ring the busiest link takes all of it; in steps, one inside the nodes and one between them take it together."""
+    wired = replace(net(fabric, topology=FatTree(3.0, 2)), collectives=collectives)  # type: ignore[arg-type]
+    (report,) = exchange_reports(reduced(size), wired)
+    inside, between = (
+        max(link.time_us for link in report.links if link.kind.startswith("scale-up") is near) for near in (True, False)
+    )
+    moving = max(inside, between) if collectives == "flat" else inside + between
+    assert report.fixed_us + moving == pytest.approx(report.time_us)
+    waits_for_latency = report.fixed_us >= max(inside, between)
+    assert report.bottleneck().startswith("latency") is waits_for_latency
+
+
+def test_a_port_carries_its_share_of_the_buffer() -> None:
+    """Of an all-reduce in a ring of n, 2 (n − 1) / n of the buffer leave each member (Thakur et al. 2005)."""
+    (report,) = exchange_reports(reduced(1e6, TP4), net())
+    assert report.links[0].bytes == pytest.approx(1.5e6)
 
 
 def test_skew_makes_a_hot_rank_that_holds_the_exchange_up() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import assert_never
 
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from moec.arrays import Array
 from moec.backends.network.latencies import between_ns, inside_ns, launches
-from moec.backends.network.ports import between_of, inside_of, shares_node
-from moec.backends.network.shared_links import fabric_ring_cost, node_ring_cost
+from moec.backends.network.ports import between_of, fabric_cost, inside_of, shares_node
+from moec.backends.network.shared_links import BusyLink, fabric_ring_cost, node_ring_cost, node_ring_links
 from moec.backends.network.spread import Spread, spread_of
 from moec.backends.network.tiers import Network
 from moec.compiler.ir.graph import CollectiveKind
@@ -21,12 +21,13 @@ from moec.compiler.ir.graph import CollectiveKind
 @dataclass(frozen=True, slots=True, eq=False)
 class CollectiveAlgorithm:
     """A way to do a collective: `fixed` nanoseconds for starting and for its steps, and nanoseconds `per_byte` of the full
-    buffer, both `[subsets]`.
+    buffer, both `[subsets]`. `links`: how long each kind of port and link is busy per byte of the full buffer.
     """
 
     name: str
     fixed: Array
     per_byte: Array
+    links: tuple[BusyLink, ...]
 
 
 @lru_cache(maxsize=1024)
@@ -53,12 +54,13 @@ def _flat(kind: CollectiveKind, spread: Spread, net: Network) -> CollectiveAlgor
     """
     steps, share = _ring(kind, np.full(spread.nodes.shape, spread.size))
     cost, near = _inside_cost(net, spread)
-    latency = near
+    latency, links = near, _inside_links(net, spread, share * cost)
     if (spread.nodes > 1).any():
         outside, far = _between_cost(net, spread)
         cost, latency = np.maximum(cost, outside / spread.width), np.maximum(near, far)
         cost = np.maximum(cost, node_ring_cost(net, spread).cost)
-    return CollectiveAlgorithm("one ring", launches(net, spread) + steps * latency, share * cost)
+        links += _between_links(net, spread, share, outside / spread.width)
+    return CollectiveAlgorithm("one ring", launches(net, spread) + steps * latency, share * cost, links)
 
 
 def _rails(kind: CollectiveKind, spread: Spread, net: Network) -> CollectiveAlgorithm | None:
@@ -68,11 +70,12 @@ def _rails(kind: CollectiveKind, spread: Spread, net: Network) -> CollectiveAlgo
     steps_in, share_in = _ring(kind, spread.width)
     steps_out, share_out = _ring(kind, spread.nodes)
     (cost, near), (outside, far) = _inside_cost(net, spread), _between_cost(net, spread)
-    outside = np.maximum(outside / spread.width, node_ring_cost(net, spread).cost)
+    card = outside / spread.width
+    outside = np.maximum(card, node_ring_cost(net, spread).cost)
+    links = _inside_links(net, spread, share_in * cost) + _between_links(net, spread, share_out, card)
     fixed = launches(net, spread) + steps_in * near + steps_out * far
-    return CollectiveAlgorithm(
-        "rings inside nodes, a ring per rail between them", fixed, share_in * cost + share_out * outside
-    )
+    per_byte = share_in * cost + share_out * outside
+    return CollectiveAlgorithm("rings inside nodes, a ring per rail between them", fixed, per_byte, links)
 
 
 def _rows(kind: CollectiveKind, spread: Spread, net: Network) -> CollectiveAlgorithm | None:
@@ -89,7 +92,9 @@ def _rows(kind: CollectiveKind, spread: Spread, net: Network) -> CollectiveAlgor
     hop = tier.hop_ns * np.array([x - 1, y - 1])  # a line is closed by a way back over all of it
     fixed = launches(net, spread) + steps_x * (tier.latency_ns + hop[0]) + steps_y * (tier.latency_ns + hop[1])
     per_byte: Array = (share_x + share_y / x) / net.fabric_link()
-    return CollectiveAlgorithm("lines along rows, then along columns", fixed, per_byte)
+    along = {"rows": share_x / net.fabric_link(), "columns": share_y / x / net.fabric_link()}
+    links = (BusyLink("scale-up link", f"scale-up links along {k}", net.fabric_link(), v) for k, v in along.items())
+    return CollectiveAlgorithm("lines along rows, then along columns", fixed, per_byte, tuple(links))
 
 
 def _rectangle(places: NDArray[np.int64], columns: int) -> tuple[int, int] | None:
@@ -124,6 +129,28 @@ def _inside_cost(net: Network, spread: Spread) -> tuple[Array, Array]:
     if net.wiring == "fully_connected":  # links to devices outside the group lie idle
         rate = rate * np.maximum(width - 1, 1) / (net.per_node - 1)
     return np.where(width == 1, 0.0, 1.0 / rate), inside_ns(net, spread)
+
+
+def _inside_links(net: Network, spread: Spread, cost: Array) -> tuple[BusyLink, ...]:
+    """The fabric of the nodes with its `cost` `[subsets]` per byte of the full buffer, if any members share a node."""
+    if not shares_node(spread):
+        return ()
+    if net.fabric is not None:
+        return (BusyLink("scale-up link", "busiest scale-up link", net.fabric_link(), cost),)
+    if net.wiring == "fully_connected":
+        return (BusyLink("scale-up link", _each("scale-up links", spread), 1.0 / fabric_cost(net), cost),)
+    return (BusyLink("scale-up port", _each("scale-up port", spread), inside_of(net).rate, cost),)
+
+
+def _between_links(net: Network, spread: Spread, share: Array, card: Array) -> tuple[BusyLink, ...]:
+    """Network cards and what lies above them, for `share` of the buffer from node to node and cards' cost per byte of it."""
+    cards = BusyLink("network card", _each("network card", spread), between_of(net).rate, card)
+    return tuple(replace(link, cost=share * link.cost) for link in (cards, *node_ring_links(net, spread)))
+
+
+def _each(kind: str, spread: Spread) -> str:
+    """Where nodes have unlike numbers of members, those of the node with the fewest carry most."""
+    return f"{kind} of {'each' if spread.even else 'the busiest'} of {spread.size} ranks"
 
 
 def _between_cost(net: Network, spread: Spread) -> tuple[Array, Array]:

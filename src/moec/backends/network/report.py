@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from moec.arrays import Array
-from moec.backends.network.alpha_beta import Network, PortLoad, alltoall_ns, collective_ways, exchange_loads
+from moec.backends.network.alpha_beta import (
+    CollectiveAlgorithm,
+    Network,
+    PortLoad,
+    alltoall_ns,
+    collective_ways,
+    exchange_loads,
+)
 from moec.backends.network.naming import name_of
 from moec.backends.network.spread import Spread
 from moec.compiler.ir.graph import AllToAll, Block, Collective, Dense, Graph, Op, Outer, Relay
@@ -17,7 +24,7 @@ from moec.compiler.ir.graph import AllToAll, Block, Collective, Dense, Graph, Op
 class LinkLoad:
     """One port or link: what it is called, which way its traffic goes, how much and how long that takes.
 
-    `share` of the time of the exchange; `alike`: how many of its kind carry as much, itself counted.
+    Of a collective: the busiest of its kind. `share` of the time of the exchange; `alike`: how many of its kind carry as much, itself counted.
     """
 
     kind: str
@@ -48,8 +55,8 @@ class PairLoad:
 class ExchangeReport:
     """An exchange of a graph, in the layer and the subset in which it takes longest.
 
-    `fixed_us` of its time go to starting and to latency. Of an all-to-all `links` has the busiest of each kind and way,
-    the busiest first, and `pairs` the heaviest pairs; of a collective `way` is the algorithm, `others` what the others
+    `fixed_us` of its time go to starting and to latency. `links` has the busiest of each kind and way, the busiest first.
+    Of an all-to-all `pairs` are the heaviest pairs; of a collective `way` is the algorithm, `others` what the others
     would have taken.
     """
 
@@ -63,8 +70,8 @@ class ExchangeReport:
     others: tuple[tuple[str, float], ...] = ()
 
     def bottleneck(self) -> str:
-        """What it waits for, in words."""
-        if self.fixed_us >= self.time_us / 2 or not self.links:
+        """What it waits for, in words: its busiest port or link, or latency where that takes longer."""
+        if not self.links or self.fixed_us >= self.links[0].time_us:
             return f"latency, {self.fixed_us / self.time_us:.0%} of the exchange".replace("%", " %")
         return self.links[0].sentence()
 
@@ -114,8 +121,16 @@ def _collective(op: Op, work: Collective, members: Array, net: Network) -> Excha
     taken = [float(t[place]) for t in times]
     best = int(np.argmin(taken))
     others = tuple((w.name, t / 1e3) for i, (w, t) in enumerate(zip(ways, taken, strict=True)) if i != best)
-    fixed = float(ways[best].fixed[place[-1]]) / 1e3
-    return ExchangeReport(op.name, taken[best] / 1e3, fixed, float(buffer[place]), ways[best].name, others=others)
+    fixed, size = float(ways[best].fixed[place[-1]]) / 1e3, float(buffer[place])
+    links = _ring_links(ways[best], int(place[-1]), size, taken[best])
+    return ExchangeReport(op.name, taken[best] / 1e3, fixed, size, ways[best].name, links, others=others)
+
+
+def _ring_links(way: CollectiveAlgorithm, subset: int, size: float, whole: float) -> tuple[LinkLoad, ...]:
+    """The busiest link of every kind in a collective of `size` bytes that takes `whole` nanoseconds, the busiest first."""
+    busy = ((link, float(link.cost[subset]) * size) for link in way.links)
+    found = [LinkLoad(link.kind, link.name, "", t * link.rate, t / 1e3, t / whole, 1) for link, t in busy if t > 0]
+    return tuple(sorted(found, key=lambda link: -link.time_us))
 
 
 def _one_repeat(work: AllToAll, repeat: int) -> AllToAll:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -22,6 +22,18 @@ class RingCost:
 
     cost: Floats
     hops: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BusyLink:
+    """A kind of port or link that a collective uses, at the busiest of them: what it is called, its `rate` in bytes per
+    nanosecond, and the nanoseconds `[subsets]` that it is busy per byte.
+    """
+
+    kind: str
+    name: str
+    rate: float
+    cost: Floats
 
 
 @lru_cache(maxsize=256)
@@ -71,13 +83,39 @@ def node_ring_cost(net: Network, spread: Spread) -> RingCost:
     """Rings from node to node, in the order of the nodes."""
     cost, hops = np.zeros(spread.nodes.shape), np.ones(spread.nodes.shape, dtype=np.int64)
     if net.lattice is not None:
-        edges = [_edges(net.lattice, row[row >= 0]) for row in spread.ids]
-        loads = sum((_carried(net.lattice, e) for e in edges), np.zeros(1))
-        cost = np.array([_worst(loads, _carried(net.lattice, e)) for e in edges]) / net.node_link()
+        edges = _node_edges(net.lattice, spread)
+        cost = _lattice_cost(net, net.lattice, edges)
         hops = np.array([max(1, _longest(net.lattice, e)) for e in edges])
-    for trunk in binding(net) if net.trunks and (spread.nodes > 1).any() else ():
+    for trunk in _crossed(net, spread):
         cost = np.maximum(cost, _trunk_cost(net, spread, trunk))
     return RingCost(np.where(spread.nodes > 1, cost, 0.0), hops)
+
+
+def node_ring_links(net: Network, spread: Spread) -> tuple[BusyLink, ...]:
+    """The same by kind of link: those between nodes, and the uplinks of every trunk; their largest cost is `node_ring_cost`'s."""
+    found: list[BusyLink] = []
+    if net.lattice is not None:
+        cost = _lattice_cost(net, net.lattice, _node_edges(net.lattice, spread))
+        found.append(BusyLink("link between nodes", "busiest link between nodes", net.node_link(), cost))
+    for trunk in _crossed(net, spread):
+        name = f"uplinks of the busiest {trunk.name}"
+        found.append(BusyLink(trunk.name, name, capacity(trunk, net), _trunk_cost(net, spread, trunk)))
+    return tuple(replace(link, cost=np.where(spread.nodes > 1, link.cost, 0.0)) for link in found)
+
+
+def _crossed(net: Network, spread: Spread) -> tuple[Trunk, ...]:
+    """Trunks that can hold up a ring from node to node, if there is one."""
+    return binding(net) if net.trunks and (spread.nodes > 1).any() else ()
+
+
+def _node_edges(lattice: Lattice, spread: Spread) -> list[Ints]:
+    return [_edges(lattice, row[row >= 0]) for row in spread.ids]
+
+
+def _lattice_cost(net: Network, lattice: Lattice, edges: list[Ints]) -> Floats:
+    loads = sum((_carried(lattice, e) for e in edges), np.zeros(1))
+    cost: Floats = np.array([_worst(loads, _carried(lattice, e)) for e in edges]) / net.node_link()
+    return cost
 
 
 def _trunk_cost(net: Network, spread: Spread, trunk: Trunk) -> Floats:
