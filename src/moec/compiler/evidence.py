@@ -12,7 +12,8 @@ from moec.compiler.ir.batch import Load
 from moec.compiler.ir.estimate import EXTRAPOLATED, LEVELS, Beyond
 from moec.compiler.ir.graph import Compute, Graph
 from moec.compiler.lower.instantiate import lanes_of
-from moec.compiler.lower.program import Program, Situation, Template
+from moec.compiler.lower.program import Program, Situation, Template, situation
+from moec.compiler.routing.outcome import Expected
 from moec.diagnostics import Diagnostic, Span
 
 CHUNK = 1024
@@ -91,23 +92,24 @@ class EvidenceTally:
         first = self.pending[0]
         columns = {name: np.concatenate([getattr(x, name) for x in self.pending]) for name in _FIELDS}
         self.pending, self.steps = [], 0
-        lanes = [self._situation(part) for part in lanes_of(self.program, type(first)(**columns))]
+        routing = self._expected if self.program.context.law is not None else None
+        lanes = [situation(self.program, part, routing) for part in lanes_of(self.program, type(first)(**columns))]
         for template, weight in _ops(self.program):
             self._count(template, weight, lanes[template.lane])
 
-    def _situation(self, load: Load) -> Situation:
-        law, totals = self.program.context.law, self.program.context.total(load.tokens)
-        if law is None:
-            return Situation(load, totals)
+    def _expected(self, _load: Load, totals: Array) -> Expected:
+        """The law at each total that occurs, once."""
+        law = self.program.context.law
+        assert law is not None
         unique, place = np.unique(totals, return_inverse=True)
         expected = law.expected(unique)
         wide = {f: np.broadcast_to(getattr(expected, f), unique.shape)[place] for f in type(expected).__slots__}
-        return Situation(load, totals, expected=type(expected)(**wide))
+        return type(expected)(**wide)
 
     def _count(self, template: Template, weight: int, s: Situation) -> None:
         if template.follows == "chunks" and not s.load.chunk_tokens.any():
             return
-        work = template.make(s)
+        work = template.work(s)
         if not isinstance(work, Compute):
             return
         work_done = work.cost.time_ns > 0

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from moec.backends.fast.backend import FastBackend
+from moec.backends.fast.steps import FastSteps
 from moec.compiler.ir.batch import Load, load_of
+from moec.compiler.ir.graph import Compute, Work
 from moec.compiler.lower import lower
+from moec.compiler.lower.program import Situation, Template
 from moec.dsl.schema import Fabric, FastOptions, FatTree, Mesh, Network, RailOptimized, Routing, Zipf
 from support.cases import MODELS, NIC, experiment, program, random_batch
 
@@ -55,6 +58,32 @@ def test_steps_equal_full_evaluation(
     steps = backend.steps(built.context).times(stacked(loads))
     assert steps.latency_ns.tolist() == full
     assert steps.stage_ns.sum(axis=-1).tolist() == full
+
+
+def longer(template: Template) -> Template:
+    """The same op with twice the time."""
+
+    def make(s: Situation) -> Work:
+        work = template.make(s)
+        assert isinstance(work, Compute)
+        return replace(work, cost=replace(work.cost, time_ns=2 * work.cost.time_ns))
+
+    return replace(template, make=make)
+
+
+@pytest.mark.parametrize("overlap", ["none", "two_batch"])
+def test_ops_of_one_name_may_differ_from_block_to_block(overlap: str) -> None:
+    """Two blocks with an `attention` each, the second of which takes twice as long."""
+    e = experiment(MODELS["mixture"], dp=2, overlap=overlap, routing=Routing(Zipf(0.8), "shuffled", 1))
+    built, backend = program(e), FastBackend.of(e)
+    assert isinstance(backend, FastBackend)
+    layers = next(block for block in built.blocks if any(t.name == "attention" for t in block.templates))
+    slow = replace(layers, templates=tuple(longer(t) if t.name == "attention" else t for t in layers.templates))
+    at = built.blocks.index(layers) + 1
+    changed = replace(built, blocks=(*built.blocks[:at], slow, *built.blocks[at:]))
+    load = load_of(random_batch(np.random.default_rng(7), 2))
+    full = int(backend.run(lower(changed, load)).makespan_ns)
+    assert FastSteps(changed, backend.net).times(stacked([load])).latency_ns.tolist() == [full]
 
 
 NETWORKS: dict[str, dict[str, object]] = {

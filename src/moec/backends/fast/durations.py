@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import assert_never
 
 import numpy as np
@@ -11,7 +12,6 @@ from moec.backends.network.alpha_beta import Network, alltoall_ns, collective_ns
 from moec.compiler.ir.graph import (
     LONGEST_NS,
     AllToAll,
-    Block,
     Collective,
     Compute,
     Dense,
@@ -22,24 +22,39 @@ from moec.compiler.ir.graph import (
 )
 from moec.dsl.schema import Device
 
+Members = Callable[[str], Array]
+"""From a group's name to the global ranks of its subsets `[subsets, size]`, on the ranks of one block."""
+
+
+def members_of(groups: Mapping[str, Array], first_rank: int) -> Members:
+    """The members of `groups` of a block that begins at global rank `first_rank`."""
+    return lambda group: groups[group] + first_rank
+
 
 def durations(graph: Graph, net: Network, device: Device) -> list[list[Array]]:
     """Whole nanoseconds of every op of every block: `[…, repeat, ranks]`, or `[…, repeat, subsets]` for exchanges."""
-    return [[work_ns(op.work, graph, block, net, device) for op in block.ops] for block in graph.blocks]
+    found = []
+    for block in graph.blocks:
+        members = members_of(graph.groups, block.first_rank)
+        found.append([work_ns(op.work, members, net, device) for op in block.ops])
+    return found
 
 
-def work_ns(work: Work, graph: Graph, block: Block, net: Network, device: Device) -> Array:
-    """The duration of one op's work; nothing to move takes no time."""
+def work_ns(work: Work, members: Members, net: Network, device: Device, *, folded: bool = False) -> Array:
+    """The duration of one op's work in whole nanoseconds: `[…, repeat, ranks]`, or `[…, repeat, subsets]` of an exchange.
+
+    `folded`: one rank stands for a tensor-parallel group, so that sends have one time for each, too. Nothing to move takes
+    no time.
+    """
     match work:
         case Compute():
             return work.cost.time_ns
         case Collective():
-            members = graph.groups[work.group] + block.first_rank
-            return whole(collective_ns(work.kind, work.bytes, members, net), work.bytes)
+            return whole(collective_ns(work.kind, work.bytes, members(work.group), net), work.bytes)
         case AllToAll():
-            return alltoall_whole(work, graph.groups[work.group] + block.first_rank, net)
+            return alltoall_whole(work, members(work.group), net)
         case SendRecv():
-            return send_whole(work, graph.groups["tp"] + block.first_rank, net)
+            return _send_whole(work, members("tp"), net, folded=folded)
         case Transfer():
             return whole(transfer_ns(work.bytes, device), work.bytes)
         case other:
@@ -57,7 +72,7 @@ def alltoall_whole(work: AllToAll, members: Array, net: Network) -> Array:
     return whole(alltoall_ns(pairs, members, net, work.relay), moved)
 
 
-def send_whole(work: SendRecv, members: Array, net: Network, *, folded: bool = False) -> Array:
+def _send_whole(work: SendRecv, members: Array, net: Network, *, folded: bool) -> Array:
     """The duration of sends from `members` `[tp groups, tp]`, `[…, repeat, ranks]` (`folded`: tp groups).
 
     Tensor-parallel ranks send slices of the same tokens and the receivers gather them, so the slowest slice decides.

@@ -71,7 +71,7 @@ def _skeleton_block(f: FusedBlock, lanes: Sequence[Situation]) -> Block:
     for run in f.runs:
         t = f.block.templates[run[0]]
         deps = tuple(sorted({place[d] for d in t.deps}))
-        ops.append(Op(t.name, t.make(lanes[t.lane]), t.stream, deps, t.enters, t.span))
+        ops.append(Op(t.name, t.work(lanes[t.lane]), t.stream, deps, t.enters, t.span))
     exits = tuple(place[i] for i in f.block.exits)
     return Block(f.block.name, f.block.repeat, tuple(ops), exits, f.block.first_rank, f.block.ranks)
 

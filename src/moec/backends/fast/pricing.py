@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
+from types import FunctionType
 
 import numpy as np
-from numpy.typing import NDArray
 
-from moec.arrays import Array
-from moec.backends.fast.durations import alltoall_whole, send_whole, whole
+from moec.arrays import Array, Ints
+from moec.backends.fast.durations import members_of, work_ns
 from moec.backends.fast.time_tables import DurationTable
-from moec.backends.network.alpha_beta import Network, collective_ns, transfer_ns
+from moec.backends.network.alpha_beta import Network
 from moec.compiler.ir.batch import Load
-from moec.compiler.ir.graph import AllToAll, Collective, Compute, SendRecv, Transfer
 from moec.compiler.lower.context import Context
-from moec.compiler.lower.program import Situation, Template, TemplateBlock
+from moec.compiler.lower.program import Program, Routing, Situation, Template, TemplateBlock, situation
 from moec.compiler.routing.outcome import Expected
 
 NOTHING: Array = np.zeros(1, dtype=np.int64)
@@ -32,8 +31,6 @@ COUNTS: dict[str, Callable[[Situation], Array]] = {
 Price = Callable[[Situation], Array]
 """From a lane's situation to whole nanoseconds, `[…, dp]` or `[…, 1]`."""
 
-WorkKey = tuple[str, int, int]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WeightedOp:
@@ -45,18 +42,55 @@ class WeightedOp:
 
     @property
     def key(self) -> WorkKey:
-        """Equal for ops that take equally long: same name, lane and pipeline stage."""
-        return (self.template.name, self.template.lane, self.block.first_rank)
+        """Equal for ops that take equally long: the same work, in the situation of the same lane, on the same ranks."""
+        return (captured(self.template.make), self.template.lane, self.block.first_rank)
+
+
+WorkKey = tuple[Hashable, int, int]
+
+
+def captured(make: Callable[..., object]) -> Hashable:
+    """Equal for functions of equal code that captured equal values, which return the same for the same arguments.
+
+    Values that cannot be compared count as themselves alone.
+    """
+    if not isinstance(make, FunctionType):
+        return make
+    values = (*(cell.cell_contents for cell in make.__closure__ or ()), *(make.__defaults__ or ()))
+    return (make.__code__, *(_comparable(value) for value in values))
+
+
+def _comparable(value: object) -> Hashable:
+    if isinstance(value, FunctionType):
+        return captured(value)
+    try:
+        hash(value)
+    except TypeError:
+        return id(value)
+    return value
+
+
+@dataclass(slots=True)
+class LastDuration:
+    """The duration of equal ops in the situation in which it was asked for last, `[…, dp]` or `[…, 1]`."""
+
+    situation: Situation | None = None
+    spans: Array = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pricing:
-    """Prices the templates of a folded program of `context` on `net`."""
+    """Prices the templates of a folded `program` on `net`; exchanges have all members of the `groups` of the plan."""
 
-    context: Context
+    program: Program
     net: Network
-    groups: dict[str, NDArray[np.int64]]
-    memo: dict[WorkKey, tuple[Situation, Array]] = field(default_factory=dict)
+    groups: Mapping[str, Ints]
+    known: dict[WorkKey, LastDuration] = field(default_factory=dict)
+
+    @property
+    def context(self) -> Context:
+        """The program's."""
+        return self.program.context
 
     def of(self, items: Sequence[WeightedOp]) -> Price:
         """The weighted sum of the items' durations; all belong to one lane."""
@@ -65,15 +99,16 @@ class Pricing:
             for follows, count in COUNTS.items()
             if (group := [i for i in items if self._count(i) == follows])
         ]
-        rest = _grouped([i for i in items if i.template.follows not in COUNTS])
+        others = _grouped([i for i in items if i.template.follows not in COUNTS])
+        rest = [(self.known.setdefault(key, LastDuration()), item) for key, item in others.items()]
 
         def price(s: Situation) -> Array:
             time = NOTHING
             for count, table in tables:
                 time = time + table.at(count(s))
-            for item in rest:
+            for last, item in rest:
                 if _due(item.template, s.load):
-                    time = time + item.weight * self._now(item, s)
+                    time = time + item.weight * self._now(last, item, s)
             return time
 
         return price
@@ -85,36 +120,23 @@ class Pricing:
 
     def duration(self, block: TemplateBlock, t: Template, s: Situation) -> Array:
         """One op's duration, `[…, dp]` or `[…, 1]`; of an exchange, until the last of its subsets is done."""
-        work, first = t.make(s), block.first_rank * self.context.layout.tp
-        match work:
-            case Compute():
-                return work.cost.time_ns[..., 0, :]
-            case Collective():
-                members = self.groups[work.group] + first
-                spans = whole(collective_ns(work.kind, work.bytes, members, self.net), work.bytes)[..., 0, :]
-                return spans if work.group == "tp" else spans.max(axis=-1, keepdims=True)
-            case AllToAll():
-                return alltoall_whole(work, self.groups[work.group] + first, self.net)[..., 0, :]
-            case SendRecv():
-                return send_whole(work, self.groups["tp"] + first, self.net, folded=True)[..., 0, :]
-            case Transfer():
-                return whole(transfer_ns(work.bytes, self.context.device), work.bytes)[..., 0, :]
+        members = members_of(self.groups, block.first_rank * self.context.layout.tp)
+        spans = work_ns(t.work(s), members, self.net, self.context.device, folded=True)[..., 0, :]
+        return spans.max(axis=-1, keepdims=True) if t.couples and spans.shape[-1] > 1 else spans
 
-    def _now(self, item: WeightedOp, s: Situation) -> Array:
+    def _now(self, last: LastDuration, item: WeightedOp, s: Situation) -> Array:
         """The duration, remembered as long as the situation lasts: layers of several blocks share their attention."""
-        known = self.memo.get(item.key)
-        if known is None or known[0] is not s:
-            known = self.memo[item.key] = (s, self.duration(item.block, item.template, s))
-        return known[1]
+        if last.situation is not s:
+            last.situation, last.spans = s, self.duration(item.block, item.template, s)
+        return last.spans
 
     def _tabulate(self, items: Sequence[WeightedOp], counts: Array) -> Array:
-        """`[counts, 1 or dp]`."""
+        """Times at `counts` `[counts]`, be they of a rank or of all ranks, `[counts, 1 or dp]`."""
         law = self.context.law
-        zero = np.zeros((len(counts), 1))
-        load = Load(zero, zero, zero, zero, counts[:, None].astype(float), zero, zero, zero, zero, zero)
-        needs_law = law is not None and any(i.template.follows == "total" for i in items)
-        s = Situation(load, counts.astype(float), expected=law.expected(counts) if needs_law and law else None)
-        rows: Array = zero.astype(np.int64)
+        routed = law is not None and any(i.template.follows == "total" for i in items)
+        routing: Routing | None = (lambda _load, _totals: law.expected(counts)) if routed and law else None
+        s = situation(self.program, _decodes(counts), routing, totals=counts.astype(float))
+        rows: Array = np.zeros((len(counts), 1), dtype=np.int64)
         for item in items:
             rows = rows + item.weight * self.duration(item.block, item.template, s)
         return rows
@@ -137,10 +159,31 @@ class ExpectedTable:
             rows = self._rows[index]
         return Expected(*np.moveaxis(rows, -1, 0))
 
+    def routing(self, _load: Load, totals: Array) -> Expected:
+        """The expectation at `totals`, as a `program.Routing`."""
+        return self.at(totals)
+
     def _grow(self, top: int) -> None:
         counts = np.arange(1 << max(12, (top + 1).bit_length()))
         made = self._law(counts)
         self._rows = np.stack([np.broadcast_to(getattr(made, f.name), counts.shape) for f in fields(made)], axis=-1)
+
+
+def _decodes(counts: Array) -> Load:
+    """`counts` `[counts]` decode tokens without a context on every rank, `[counts, 1]`."""
+    zero = np.zeros((len(counts), 1))
+    return Load(
+        chunks=zero,
+        chunk_tokens=zero,
+        pairs=zero,
+        chunk_kv=zero,
+        decodes=counts[:, None].astype(float),
+        decode_kv=zero,
+        decode_max=zero,
+        pairs_window=zero,
+        chunk_kv_window=zero,
+        decode_kv_window=zero,
+    )
 
 
 def _due(template: Template, load: Load) -> bool:
@@ -154,10 +197,11 @@ def _due(template: Template, load: Load) -> bool:
             return True
 
 
-def _grouped(items: Sequence[WeightedOp]) -> list[WeightedOp]:
+def _grouped(items: Sequence[WeightedOp]) -> dict[WorkKey, WeightedOp]:
     """Equal ops as one, their weights summed."""
     by_key: dict[WorkKey, WeightedOp] = {}
     for item in items:
-        before = by_key.get(item.key)
-        by_key[item.key] = WeightedOp(item.block, item.template, item.weight + (before.weight if before else 0))
-    return list(by_key.values())
+        key = item.key
+        before = by_key.get(key)
+        by_key[key] = WeightedOp(item.block, item.template, item.weight + (before.weight if before else 0))
+    return by_key

@@ -16,7 +16,7 @@ from moec.backends.network.alpha_beta import Network
 from moec.compiler.ir.batch import Load
 from moec.compiler.ir.graph import Graph
 from moec.compiler.lower.instantiate import lanes_of, lower
-from moec.compiler.lower.program import Program, Situation
+from moec.compiler.lower.program import Program, Situation, situation
 
 
 class FastSteps:
@@ -25,10 +25,10 @@ class FastSteps:
     def __init__(self, program: Program, net: Network) -> None:
         context = program.context
         self._program = program
-        pricing = Pricing(context, net, context.layout.groups())
+        pricing = Pricing(program, net, context.layout.groups())
         # only exchanges ask where tokens go, once the tables are made; the skeleton of an overlapped program asks too
         asked = not program.chained or any(t.couples for block in program.blocks for t in block.templates)
-        self._routing = ExpectedTable(context.law.expected) if context.law and asked else None
+        self._routing = ExpectedTable(context.law.expected).routing if context.law and asked else None
         if program.chained:
             self._stages = stages_of(program, pricing)
         else:
@@ -37,7 +37,7 @@ class FastSteps:
 
     def times(self, load: Load) -> StepTimes:
         """Device time of each iteration; the load's fields broadcast to `[steps, dp]`."""
-        lanes = [self._situation(part) for part in lanes_of(self._program, load)]
+        lanes = [situation(self._program, part, self._routing) for part in lanes_of(self._program, load)]
         done = run_serial(self._stages, lanes[0]) if self._program.chained else self._overlapped(lanes)
         steps = max(len(f) for f in (load.decodes, load.decode_kv, load.chunk_tokens))
         if len(done) == 1 and len(done[0]) == steps:
@@ -48,10 +48,6 @@ class FastSteps:
         latency = ends[:, -1].copy()
         ends[:, 1:] -= ends[:, :-1].copy()
         return StepTimes(latency, ends)
-
-    def _situation(self, load: Load) -> Situation:
-        totals = self._program.context.total(load.tokens)
-        return Situation(load, totals, expected=self._routing.at(totals) if self._routing else None)
 
     def _overlapped(self, lanes: list[Situation]) -> list[Array]:
         if self._skeleton is None:

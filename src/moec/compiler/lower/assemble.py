@@ -10,11 +10,11 @@ import numpy as np
 from moec.compiler.ir.graph import SendRecv, Work
 from moec.compiler.lower.attention import attend
 from moec.compiler.lower.context import Context
-from moec.compiler.lower.experts import Layers, mixture, sums_later, weigh
+from moec.compiler.lower.experts import mixture, sums_later, weigh
 from moec.compiler.lower.ffn import dense, embed, head
 from moec.compiler.lower.kv_swap import swap
 from moec.compiler.lower.lane import Lane, interleave
-from moec.compiler.lower.program import Program, Situation, TemplateBlock
+from moec.compiler.lower.program import Layers, Program, Situation, TemplateBlock
 from moec.compiler.sizes.layout import stage_layers
 from moec.compiler.sizes.parameters import attends_fully, is_moe_layer
 from moec.dsl.schema import DTYPE_BYTES, Model

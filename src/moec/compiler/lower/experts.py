@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from moec.arrays import Array
 from moec.compiler.costs.mixture import shared_width, sum_width, top_k_width
@@ -15,14 +14,11 @@ from moec.compiler.lower.attention import linear, norm, tp_all_reduce
 from moec.compiler.lower.context import Context, wire_bytes
 from moec.compiler.lower.ffn import mlp
 from moec.compiler.lower.lane import Lane
-from moec.compiler.lower.program import Follows, Situation
+from moec.compiler.lower.program import Follows, Layers, Situation
 from moec.compiler.routing.outcome import Drawn, Expected
 from moec.compiler.sizes.layout import relay_nodes
 from moec.compiler.sizes.parameters import weight_dtype
 from moec.dsl.schema import DTYPE_BYTES, Dtype, Moe
-
-Layers = NDArray[np.int64]
-"""Which MoE layers (counted from the first) an op stands for, one per repeat of its block."""
 
 Make = Callable[[Situation], Work]
 
@@ -56,10 +52,11 @@ def mixture(lane: Lane, c: Context, moe: Moe, layers: Layers) -> None:
         joined.append(_shared(lane, c, moe, after=(router,)))
     lane.add(
         "experts",
-        lambda s: _experts(c, moe, s, layers),
+        lambda s: _experts(c, moe, s),
         "total",
         after=(dispatched, *joined) if dispatched != router or joined else None,
         span=span,
+        layers=layers,
     )
     joined.append(_exchange(lane, c, layers, back=True))
     if moe.shared and not hidden_shared:
@@ -99,7 +96,7 @@ def _shared(lane: Lane, c: Context, moe: Moe, *, after: tuple[int, ...] | None) 
     )
 
 
-def _experts(c: Context, moe: Moe, s: Situation, layers: Layers) -> Work:
+def _experts(c: Context, moe: Moe, s: Situation) -> Work:
     dtype, width = c.model.dtype, moe.intermediate // c.layout.expert_tp
 
     def kernel(rows: Array, active: Array) -> ExpertFfn:
@@ -107,7 +104,7 @@ def _experts(c: Context, moe: Moe, s: Situation, layers: Layers) -> Work:
         return ExpertFfn(rows, active, c.model.hidden, width, moe.gated, weights, dtype.activations)
 
     if s.drawn is not None:
-        rows, active = (_cells_to_ranks(c, x[layers]) for x in (s.drawn.rows, s.drawn.active))
+        rows, active = (_cells_to_ranks(c, x[s.layers]) for x in (s.drawn.rows, s.drawn.active))
         return c.compute(kernel(rows.astype(float), active.astype(float)), "experts")
     e = s.expected
     assert e is not None, "a mixture needs routing"
@@ -133,7 +130,7 @@ def _exchange(lane: Lane, c: Context, layers: Layers, *, back: bool) -> int:
     make: Make
     follows: Follows = "load"
     if plan.method == "alltoall":
-        make = _alltoall(c, layers, wire, back=back)
+        make = _alltoall(c, wire, back=back)
     elif c.layout.dp == 1:
         return lane.last
     else:
@@ -141,7 +138,9 @@ def _exchange(lane: Lane, c: Context, layers: Layers, *, back: bool) -> int:
         beside = 0.0 if back else _beside(c, plan.dispatch or act)
         make = _gathered(c, kind, group, wire + beside)
     span = c.experiment.span("parallelism.exchange")
-    return lane.add("combine" if back else "dispatch", make, follows, stream="comm", span=span, couples=True)
+    return lane.add(
+        "combine" if back else "dispatch", make, follows, stream="comm", span=span, couples=True, layers=layers
+    )
 
 
 def _beside(c: Context, dispatch: Dtype) -> float:
@@ -207,14 +206,14 @@ def _gathered(c: Context, kind: CollectiveKind, group: str, wire: float) -> Make
     return make
 
 
-def _alltoall(c: Context, layers: Layers, wire: float, *, back: bool) -> Make:
+def _alltoall(c: Context, wire: float, *, back: bool) -> Make:
     deduplicate, nodes = c.experiment.parallelism.exchange.deduplicate, relay_nodes(c.experiment)
 
     def make(s: Situation) -> Work:
         if s.drawn is not None:
             pairs = s.drawn.hits if deduplicate else s.drawn.visits
-            ranks = _cells_to_ranks(c, pairs[layers])[:, None]
-            relay = Relay(_entering(c, s.drawn, layers, wire, nodes), back) if nodes > 1 else None
+            ranks = _cells_to_ranks(c, pairs[s.layers])[:, None]
+            relay = Relay(_entering(c, s, s.drawn, wire, nodes), back) if nodes > 1 else None
             return AllToAll("stage", Dense((np.swapaxes(ranks, -1, -2) if back else ranks) * wire), relay)
         e = s.expected
         assert e is not None, "a mixture needs routing"
@@ -227,11 +226,12 @@ def _alltoall(c: Context, layers: Layers, wire: float, *, back: bool) -> Make:
     return make
 
 
-def _entering(c: Context, drawn: Drawn, layers: Layers, wire: float, nodes: int) -> Dense:
+def _entering(c: Context, s: Situation, drawn: Drawn, wire: float, nodes: int) -> Dense:
     """What each rank sends into each node: a token once if deduplicated, else once to every rank of every expert."""
     if c.experiment.parallelism.exchange.deduplicate:
-        return Dense(drawn.node_hits[layers][:, None] * wire)
-    visits = drawn.visits[layers].reshape(len(layers), 1, c.layout.stage, nodes, -1)
+        return Dense(drawn.node_hits[s.layers][:, None] * wire)
+    visits = drawn.visits[s.layers]
+    visits = visits.reshape(len(visits), 1, c.layout.stage, nodes, -1)
     return Dense(visits.sum(axis=-1) * (wire * c.layout.expert_tp))
 
 

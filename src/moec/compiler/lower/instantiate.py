@@ -13,7 +13,7 @@ from moec.compiler.ir.batch import Batch, Load, halves, load_of
 from moec.compiler.ir.graph import AllToAll, Block, Collective, Compute, Dense, Graph, Op, SendRecv, Transfer, Work
 from moec.compiler.lower.context import Context
 from moec.compiler.lower.padding import pad
-from moec.compiler.lower.program import Program, Situation, Template, TemplateBlock
+from moec.compiler.lower.program import Program, Routing, Situation, Template, TemplateBlock, situation
 from moec.dsl.schema import Gqa
 
 Mode = Literal["expected", "drawn"]
@@ -25,10 +25,8 @@ def lower(program: Program, batch: Batch | Load, mode: Mode = "expected", iterat
     `expected` routing uses means and expected maxima; `drawn` samples every layer, `iteration` numbers the draw.
     """
     load = batch if isinstance(batch, Load) else load_of(batch, window_of(program.context))
-    lanes = [
-        _situation(program.context, part, mode, iteration * program.lanes + i)
-        for i, part in enumerate(lanes_of(program, load))
-    ]
+    parts = enumerate(lanes_of(program, load))
+    lanes = [situation(program, part, _routing(program, mode, iteration * program.lanes + i)) for i, part in parts]
     blocks = (_block(block, lanes) for block in program.blocks)
     return Graph(program.world, program.groups, tuple(block for block in blocks if block.ops), program.lanes)
 
@@ -45,13 +43,14 @@ def lanes_of(program: Program, load: Load) -> tuple[Load, ...]:
     return halves(filled) if program.lanes == 2 else (filled,)
 
 
-def _situation(c: Context, load: Load, mode: Mode, draw: int) -> Situation:
-    totals = c.total(load.tokens)
-    if c.law is None:
-        return Situation(load, totals)
+def _routing(program: Program, mode: Mode, draw: int) -> Routing | None:
+    """What the program's law says, if it has one; `draw` numbers the draw."""
+    c, law = program.context, program.context.law
+    if law is None:
+        return None
     if mode == "expected":
-        return Situation(load, totals, expected=c.law.expected(totals))
-    return Situation(load, totals, drawn=c.law.drawn(_tokens_per_source(c, load), draw))
+        return lambda _load, totals: law.expected(totals)
+    return lambda load, _totals: law.drawn(_tokens_per_source(c, load), draw)
 
 
 def _tokens_per_source(c: Context, load: Load) -> NDArray[np.int64]:
@@ -62,7 +61,7 @@ def _tokens_per_source(c: Context, load: Load) -> NDArray[np.int64]:
 
 
 def _block(block: TemplateBlock, lanes: Sequence[Situation]) -> Block:
-    made = [(t, t.make(lanes[t.lane])) for t in block.templates]
+    made = [(t, t.work(lanes[t.lane])) for t in block.templates]
     keep = [bool(np.any(amount(work))) for _, work in made]
     if all(keep):
         ops = tuple(_op(t, work, t.deps, t.enters) for t, work in made)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from moec.compiler.ir.graph import Stream, Work
-from moec.compiler.lower.program import Follows, Situation, Template
+from moec.compiler.lower.program import Follows, Layers, Situation, Template
 from moec.diagnostics import Span
 
 
@@ -28,11 +28,12 @@ class Lane:
         after: tuple[int, ...] | None = None,
         span: Span | None = None,
         couples: bool = False,
+        layers: Layers | None = None,
     ) -> int:
         """Append an op; `after` names earlier ops of this lane (default: the last one). Returns its number."""
         deps = after if after is not None else ((len(self.ops) - 1,) if self.ops else ())
         enters = () if deps else (self.lane,)
-        self.ops.append(Template(name, stream, follows, make, self.lane, deps, enters, span, couples))
+        self.ops.append(Template(name, stream, follows, make, self.lane, deps, enters, span, couples, layers))
         return len(self.ops) - 1
 
     @property

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,19 +23,34 @@ in the load.
 """
 
 
+Routing = Callable[[Load, Array], Expected | Drawn]
+"""From a lane's load and the tokens of all its ranks `[…]` to where they are routed."""
+
+Layers = NDArray[np.int64]
+"""Which MoE layers (counted from the first) an op stands for, one per repeat of its block."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Situation:
-    """One lane's share of an iteration: its load, the tokens of all its ranks `[…]`, and where they are routed."""
+    """One lane's share of an iteration: its load, the tokens of all its ranks `[…]`, and where they are routed.
+
+    `layers`: the MoE layers that are asked about, where every layer is drawn for itself.
+    """
 
     load: Load
     totals: Array
     expected: Expected | None = None
     drawn: Drawn | None = None
+    layers: Layers | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Template:
-    """An op with its work left open. `deps` and `enters` are as in `graph.Op`, `lane` is the micro-batch it serves."""
+    """An op with its work left open. `deps` and `enters` are as in `graph.Op`, `lane` is the micro-batch it serves.
+
+    All that its work depends on besides the situation is captured by `make`: templates whose functions have equal code and
+    captured equal values make equal work.
+    """
 
     name: str
     stream: Stream
@@ -47,6 +62,12 @@ class Template:
     span: Span | None
     couples: bool = False
     """True for an exchange that makes all ranks of the stage wait for each other."""
+    layers: Layers | None = None
+    """The MoE layers it stands for, where its work depends on how they are drawn."""
+
+    def work(self, lane: Situation) -> Work:
+        """What it does in the situation of its lane."""
+        return self.make(lane if self.layers is None or lane.drawn is None else replace(lane, layers=self.layers))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,3 +100,20 @@ class Program:
     def chained(self) -> bool:
         """True when nothing overlaps."""
         return self.lanes == 1 and self.context.experiment.parallelism.overlap == "none"
+
+
+def situation(program: Program, load: Load, routing: Routing | None, *, totals: Array | None = None) -> Situation:
+    """A lane's `load` with where its tokens go; without a `routing` (no mixture, or nobody asks) nobody says.
+
+    `totals` `[…]`: the tokens of all ranks, where `load` is not that of the ranks themselves.
+    """
+    tokens = program.context.total(load.tokens) if totals is None else totals
+    match None if routing is None else routing(load, tokens):
+        case None:
+            return Situation(load, tokens)
+        case Expected() as expected:
+            return Situation(load, tokens, expected=expected)
+        case Drawn() as drawn:
+            return Situation(load, tokens, drawn=drawn)
+        case other:
+            assert_never(other)
