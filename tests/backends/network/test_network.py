@@ -17,7 +17,7 @@ from moec.backends.network.alpha_beta import (
     collective_ns,
     exchange_loads,
     network_of_cluster,
-    sendrecv_ns,
+    send_costs,
     transfer_ns,
 )
 from moec.backends.network.lattice import Lattice
@@ -253,8 +253,8 @@ def test_leading_axes_are_kept() -> None:
 
 
 def test_sends_take_the_tier_they_cross() -> None:
-    got = sendrecv_ns(np.array([3e6, 3e6, 0.0]), np.array([False, True, True]), POD)
-    assert got == pytest.approx([4500 + 900 + 1e4, 8000 + 2500 + 75e3, 0])
+    fixed, per_byte = send_costs(np.array([0, 1]), np.array([2, 9]), POD)
+    assert fixed + per_byte * 3e6 == pytest.approx([4500 + 900 + 1e4, 8000 + 2500 + 75e3])
 
 
 def test_transfers_take_the_host_link() -> None:

@@ -78,7 +78,7 @@ def test_an_experiment_written_as_json_reads_back(network):
     [
         ({"fabric": "topology = mesh(3, 2)"}, "M216", "`mesh(3, 2)` has 6 places, there are 8 devices"),
         ({"network": "topology = mesh(3, 2)"}, "M216", "`mesh(3, 2)` has 6 places, there are 4 nodes"),
-        ({"fabric": "routing = xy"}, "M216", "`routing = xy` is of a mesh, the topology is `switch`"),
+        ({"fabric": "routing = xy"}, "M216", "`routing = xy` needs a mesh, but the topology is `switch`"),
         ({"network": "nodes = 2"}, "M216", "`nodes` without a network `beyond`"),
         ({"network": "beyond { link = hw.ib_100 }"}, "M216", "needs the `nodes` that this one joins"),
         (

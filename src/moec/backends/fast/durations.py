@@ -86,5 +86,5 @@ def _send_whole(work: SendRecv, members: Array, net: Network, *, folded: bool) -
 
 
 def whole(time_ns: Array, size: Array) -> Array:
-    """Rounded to whole nanoseconds, from 1 to `LONGEST_NS`, and 0 where nothing moves."""
+    """`time_ns` in whole nanoseconds, from 1 to `LONGEST_NS`, and 0 where `size` is: element by element."""
     return np.where(size > 0, np.clip(np.rint(time_ns), 1, LONGEST_NS), 0).astype(np.int64)

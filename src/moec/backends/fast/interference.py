@@ -14,7 +14,7 @@ Interval = tuple[Array, Array]
 
 
 def process_order(block: Block) -> tuple[int, ...]:
-    """The ops of a block with those of other streams than `compute` as early as they can stand.
+    """The ops of a block, by number, with those of other streams than `compute` as early as they can stand.
 
     Every exchange that can run beside a kernel then stands before it: one that stands after it waits for a kernel that
     runs later still. (A block never begins with an exchange, so none runs beside kernels of the block before.)
@@ -38,9 +38,10 @@ def process_order(block: Block) -> tuple[int, ...]:
 
 
 def stretched(start: Array, end: Array, talks: Sequence[Interval], interference: float) -> Array:
-    """When kernels end that would run from `start` to `end`, were it not for `talks` (in order, no two at once).
+    """When kernels end that would run undisturbed from `start` to `end`, in whole nanoseconds; all `[…, ranks]`.
 
-    Beside an exchange a kernel has 1 − `interference` of its speed. Whole nanoseconds; no work stays none.
+    `talks`: the exchanges on the same ranks, in order, no two at once. Beside one a kernel has 1 − `interference` of its
+    speed. A kernel without work takes no time all the same.
     """
     until = end
     for begin, over in talks:

@@ -79,7 +79,10 @@ def _skeleton_block(f: FusedBlock, lanes: Sequence[Situation]) -> Block:
 def run_fused(
     graph: Graph, fused: Sequence[FusedBlock], lanes: Sequence[Situation], dp: int, interference: float = 0.0
 ) -> list[Array]:
-    """The time at which each pipeline stage is done, cumulative, `[…]`."""
+    """The time at which each pipeline stage is done, one array `[…]` of nanoseconds from the iteration's start per stage.
+
+    `graph`: the `skeleton` of `fused`; `lanes`: every lane's situation.
+    """
     times = [
         [
             price(lanes[f.block.templates[run[0]].lane])[..., None, :]

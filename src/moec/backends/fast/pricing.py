@@ -93,7 +93,7 @@ class Pricing:
         return self.program.context
 
     def of(self, items: Sequence[WeightedOp]) -> Price:
-        """The weighted sum of the items' durations; all belong to one lane."""
+        """A function from a lane's situation to the weighted sum of the items' durations; all belong to that lane."""
         tables = [
             (count, DurationTable(partial(self._tabulate, group)))
             for follows, count in COUNTS.items()

@@ -21,9 +21,10 @@ OpSpan = tuple[Array, Array, Array]
 
 @dataclass(slots=True)
 class Frontier:
-    """When each rank's streams are free and each lane of it has left the last block: `[…, world]` per key.
+    """How far the evaluation has come: when each stream of each rank is free, and when each lane has left the last block.
 
-    With `interference`, `talks` are the exchanges of the last repeat on the ranks from each first rank on.
+    `streams`, `lanes` and `busy` (nanoseconds of compute so far): `[…, world]` each. With `interference`, `talks` are the
+    exchanges of the last repeat on the ranks from each first rank on. `ops` is filled where details are asked for.
     """
 
     streams: dict[Stream, Array]
@@ -57,7 +58,7 @@ def evaluate(
     interference: float = 0.0,
     rendezvous: Rendezvous | None = None,
 ) -> Frontier:
-    """Run all blocks; `times` as made by `durations`. With `detail`, keep every op's start and end.
+    """Run all blocks; `times` as made by `durations`, `[…, repeat, ranks or subsets]`. With `detail`, keep all ops' times.
 
     `interference`: share of its speed that a kernel loses while an exchange runs on its rank. `rendezvous` decides when an
     exchange starts and ends on each rank; by default `together`.
@@ -161,7 +162,10 @@ def _disturbed(op: Op, start: Array, end: Array, talks: list[Interval], frontier
 
 
 def together(instance: OpInstance, work: Collective | AllToAll, ready: Array) -> tuple[Array, Array]:
-    """The members of an exchange start together when the last of them is ready, and end together."""
+    """A `Rendezvous`: members start together when the last of them is ready, and end together.
+
+    `ready` and the start and end that it returns are `[…, ranks]`.
+    """
     members = instance.graph.groups[work.group]
     last = ready[..., members].max(axis=-1)
     start, end = np.empty_like(ready), np.empty_like(ready)

@@ -11,8 +11,9 @@ from moec.compiler.lower.program import Program, Situation, TemplateBlock
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StageSum:
-    """A pipeline stage as a sum: `weight` times the slowest rank's price, for every term; then what ranks do on their
-    own after the last exchange, `rest`, which goes on into the next stage.
+    """A pipeline stage whose time is a sum of `terms`: `weight` times the price at the slowest rank.
+
+    `rest` is what ranks do on their own after the stage's last exchange; it goes on into the next stage.
     """
 
     terms: tuple[tuple[int, Price], ...]
@@ -60,7 +61,7 @@ def _merge(terms: list[tuple[int, list[WeightedOp]]]) -> list[tuple[int, list[We
 
 
 def run_serial(stages: tuple[StageSum, ...], s: Situation) -> list[Array]:
-    """The time at which each pipeline stage is done, cumulative, `[…]`."""
+    """The time at which each pipeline stage is done, one array `[…]` of nanoseconds from the iteration's start per stage."""
     done: list[Array] = []
     total: Array | int = 0
     for stage in stages:

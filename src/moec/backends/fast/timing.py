@@ -1,4 +1,4 @@
-"""What an evaluated frontier says of a graph."""
+"""From the state after the last block to a graph's timing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from moec.compiler.ir.graph import Graph
 
 
 def timing(graph: Graph, frontier: Frontier) -> Timing:
-    """When ranks finish, and what of it no compute covers."""
+    """When each rank finishes, `[…, world]`, and how much of the makespan `[…]` no compute of the busiest rank covers."""
     finish: Array = frontier.lanes[0]
     for part in [*frontier.lanes[1:], *frontier.streams.values()]:
         finish = finish.clip(min=part)

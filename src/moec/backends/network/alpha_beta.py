@@ -12,7 +12,7 @@ from moec.backends.network.latencies import exchange_fixed
 from moec.backends.network.loads.dense import loads_of_dense
 from moec.backends.network.loads.even import even_port_ns, is_even
 from moec.backends.network.loads.outer import loads_of_outer
-from moec.backends.network.ports import PortLoad, between_of, inside_of, spread_for
+from moec.backends.network.ports import PortLoad, spread_for
 from moec.backends.network.sends import costs_of_sends
 from moec.backends.network.spread import Spread
 from moec.backends.network.tiers import NS, Network, Tier, Trunk, network_of, network_of_cluster
@@ -32,7 +32,6 @@ __all__ = [
     "network_of",
     "network_of_cluster",
     "send_costs",
-    "sendrecv_ns",
     "transfer_ns",
 ]
 
@@ -91,9 +90,9 @@ def alltoall_ns(pairs: Dense | Outer, members: Array, net: Network, relay: Relay
 def exchange_loads(
     pairs: Dense | Outer, members: Array, net: Network, relay: Relay | None = None
 ) -> tuple[list[PortLoad], Spread]:
-    """What every port and link carries in an exchange, and how its members lie on nodes.
+    """What every port and link carries in an exchange, `[…, subsets, links]` per kind, and how its members lie on nodes.
 
-    Bytes to and from members of the same node pass the scale-up ports (or the links on the way), the others the
+    `members` `[subsets, size]`: global ranks, ascending. ValueError for a relayed exchange among parts of nodes. Bytes to and from members of the same node pass the scale-up ports (or the links on the way), the others the
     devices' own network cards and what lies above them. Messages that change rails, and relayed ones, pass both.
     """
     spread = _spread(members, net, relay)
@@ -113,36 +112,20 @@ def _loads(pairs: Dense | Outer, relay: Relay | None, spread: Spread, net: Netwo
     return loads_of_outer(pairs, relay, spread, net)
 
 
-def sendrecv_ns(bytes: Array, hops_between_nodes: Array, net: Network) -> Array:
-    """Time of point-to-point sends, all at once; `hops_between_nodes`: true where the peer sits in another node.
-
-    Both broadcast; nanoseconds, 0 where nothing is sent. Only ports count here; `send_costs` knows the links between.
-    """
-    away = np.asarray(hops_between_nodes, dtype=bool)
-    volume = np.asarray(bytes, dtype=float)
-    time = np.zeros(np.broadcast_shapes(volume.shape, away.shape))
-    if not away.all():
-        time = np.where(away, time, _message(volume, inside_of(net)))
-    if away.any():
-        time = np.where(away, _message(volume, between_of(net)), time)
-    return np.where(volume > 0, time, 0.0)
-
-
-def _message(volume: Array, tier: Tier) -> Array:
-    return tier.launch_ns + tier.latency_ns + volume / tier.rate
-
-
 def send_costs(senders: Array, receivers: Array, net: Network) -> tuple[Array, Array]:
-    """Fixed time and time per byte of sends from `senders` to `receivers`, all at once, each `[ranks]`, in nanoseconds.
+    """Nanoseconds of fixed time and nanoseconds per byte, each `[ranks]`, of simultaneous sends from `senders` to `receivers`.
 
-    Links that several messages cross are shared as if all had as much to send.
+    `senders` and `receivers` `[ranks]` are global ranks. Links that several messages cross are shared as if all had as much to send.
     """
     a, b = (np.ascontiguousarray(ranks, dtype=np.int64).tobytes() for ranks in (senders, receivers))
     return costs_of_sends(a, b, net)
 
 
 def transfer_ns(bytes: Array, device: Device) -> Array:
-    """Time to move `bytes` between device and host memory at the host link's rate, in nanoseconds."""
+    """Nanoseconds to move `bytes`, of any shape, between device and host memory at the host link's rate.
+
+    ValueError when the device has no such link.
+    """
     if device.host is None:
         raise ValueError("the device has no link to the host")
     return np.asarray(bytes, dtype=float) * (NS / device.host)

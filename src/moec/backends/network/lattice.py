@@ -32,7 +32,7 @@ class Lattice:
         return 2 if self.wraps or 1 in (self.x, self.y) else 4
 
     def hops(self, a: Any, b: Any) -> Array:
-        """Links between places; arguments broadcast."""
+        """Links on the shortest way from places `a` to places `b`; the shape is what both broadcast to."""
         if self.wraps:
             around = np.abs(np.asarray(a) - np.asarray(b))
             nearer: Array = np.minimum(around, self.x - around)
@@ -62,7 +62,7 @@ class Lattice:
         )
 
     def snake(self, places: Ints) -> Ints:
-        """The places in an order in which neighbours follow each other: every second row backwards."""
+        """`places` `[places]` in an order in which neighbours follow each other: every second row backwards."""
         row, column = np.divmod(places, self.x)
         ordered: Ints = places[np.argsort(row * self.x + np.where(row % 2, self.x - 1 - column, column), kind="stable")]
         return ordered
@@ -70,7 +70,10 @@ class Lattice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OuterSide:
-    """One side of a traffic that is an outer product, `[…, places]`: means, and what one hot place adds to its mean."""
+    """One side of a traffic that is an outer product: `mean` of every place and what it adds when it is the hot one.
+
+    Both `[…, places]`; one place is hot, and nobody knows which.
+    """
 
     mean: Array
     extra: Array | None = None
@@ -93,12 +96,19 @@ def message_loads(lattice: Lattice, a: Ints, b: Ints) -> Array:
 
 
 def link_loads(lattice: Lattice, matrix: Array) -> Array:
-    """Bytes over every directed link, `[…, links]`, for bytes `[…, places, places]` from place to place."""
+    """Bytes over every directed link, `[…, links]`, for a `matrix` of bytes from place to place, `[…, places, places]`.
+
+    Links of a ring: clockwise from every place, then anticlockwise. Of a mesh: row by row, then column by column, those of
+    each line there and then back (see `Lattice.way`).
+    """
     return _ring(matrix) if lattice.wraps else _mesh(lattice, matrix)
 
 
 def outer_loads(lattice: Lattice, source: OuterSide, sink: OuterSide) -> Array:
-    """The same for bytes source × sink, with the one hot place at the worst for each link."""
+    """Bytes over every directed link, `[…, links]`, for bytes `source[a] × sink[b]` from place a to place b.
+
+    What a hot place adds to its mean is counted on each link as if the place lay where that link carries most of it.
+    """
     return _ring_outer(lattice, source, sink) if lattice.wraps else _mesh_outer(lattice, source, sink)
 
 

@@ -20,19 +20,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredTimes:
-    """See `tiers.MeasuredCollectives`."""
+    """Measured times of collectives inside a node, as a network asks for them (`tiers.MeasuredCollectives`)."""
 
     collectives: Collectives
 
     def collective_ns(self, kind: CollectiveKind, buffer: Array, members: Array, per_node: int) -> Array | None:
-        """Nanoseconds of `buffer` bytes `[…, subsets]`; None for groups that span nodes or have an unmeasured size."""
+        """Nanoseconds of a collective of `buffer` bytes, both `[…, subsets]`, among `members` `[subsets, size]`.
+
+        None for groups that span nodes or have an unmeasured size.
+        """
         if _spans(members, per_node):
             return None
         found = self.collectives.time(kind, members.shape[-1], buffer)
         return None if found is None else np.where(buffer > 0, found[0], 0.0)
 
     def alltoall_ns(self, port: Array, members: Array, per_node: int) -> Array | None:
-        """The same when `port` bytes pass the busiest port: an even exchange in which every port carries as many."""
+        """Nanoseconds of an all-to-all with `port` bytes through its busiest port, both `[…, subsets]`.
+
+        Taken from an even exchange in which every port carries as many. None as of `collective_ns`.
+        """
         size = members.shape[-1]
         if size == 1 or _spans(members, per_node):
             return None
@@ -65,7 +71,7 @@ def _spans(members: Array, per_node: int) -> bool:
 
 
 def network_with_costs(experiment: Experiment) -> Network:
-    """The network of the experiment's cluster, with what its costs have measured of it."""
+    """The network of the experiment's cluster; measured collectives stand before the model where its costs have any."""
     net = network_of(experiment)
     if not isinstance(experiment.costs, SiliconCosts):
         return net

@@ -59,20 +59,22 @@ class Trunk:
 
 
 class MeasuredCollectives(Protocol):
-    """Times that were measured: asked before the model is (`measured.py`). Hashable; answers None where it has none."""
+    """Measured times, asked before the model is (see `measured.py`). Hashable; answers None where nothing was measured."""
 
     def collective_ns(self, kind: CollectiveKind, buffer: Array, members: Array, per_node: int) -> Array | None:
-        """Of a collective, as `network.collective_ns`."""
+        """Nanoseconds of a collective of `buffer` bytes, both `[…, subsets]`, among `members` `[subsets, size]`."""
         ...
 
     def alltoall_ns(self, port: Array, members: Array, per_node: int) -> Array | None:
-        """Of an exchange with `port` bytes through the busiest port."""
+        """Nanoseconds of an all-to-all with `port` bytes through its busiest port, both `[…, subsets]`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Ranks fill nodes of `per_node` devices in order. A tier that nobody can use is absent.
+    """The tiers of a cluster's network: any number of switch tiers above network cards, above a fabric inside each node.
+
+    Ranks fill nodes of `per_node` devices in order. A tier that nobody can use is absent.
 
     Every device has two ports, into the fabric `inside` its node and into the network `between` nodes. `wiring` is the
     fabric's: behind a `switch` a port reaches anybody at full rate; on `fully_connected` it is `per_node` − 1 equal
@@ -123,7 +125,7 @@ def network_of(experiment: Experiment) -> Network:
 
 
 def network_of_cluster(cluster: Cluster, collectives: CollectiveChoice = "fastest") -> Network:
-    """All tiers, every figure filled in."""
+    """All tiers of `cluster`, every figure filled in. ValueError for devices that share a node and have no link at all."""
     node, wiring = cluster.node, cluster.node.fabric.topology
     grid = (wiring.x, wiring.y) if isinstance(wiring, Mesh) else (1, 1)
     name: Wiring = "mesh" if isinstance(wiring, Mesh) else wiring

@@ -14,7 +14,8 @@ Problem = tuple[str, str]
 def _routed_mesh(built: schema.Fabric) -> Problem | None:
     if built.routing is None or isinstance(built.topology, schema.Mesh):
         return None
-    return f"`routing = {built.routing}` is of a mesh, the topology is `{built.topology}`", "drop `routing`"
+    title = f"`routing = {built.routing}` needs a mesh, but the topology is `{built.topology}`"
+    return title, "drop `routing`, or say `topology = mesh(…)`"
 
 
 def _whole_mesh(built: schema.Node) -> Problem | None:

@@ -24,7 +24,10 @@ from moec.compiler.ir.graph import Dense, Relay
 
 
 def loads_of_dense(pairs: Dense, relay: Relay | None, spread: Spread, net: Network) -> list[PortLoad]:
-    """Every kind of port and link, with what it carries."""
+    """Every kind of port and link with the bytes that it carries, `[…, repeat, subsets, links]` each.
+
+    Ports carry what their member sends or receives, links what passes them; the diagonal of `pairs` stays at home.
+    """
     matrix = spread.pairs_by_node(np.asarray(pairs.bytes, dtype=float))
     if spread.slots.shape[1] == 1:
         return _fabric(matrix[..., :, 0, :], net)

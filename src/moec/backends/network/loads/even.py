@@ -1,4 +1,7 @@
-"""The busiest port when every member attracts the same share: from sums and extremes of what is sent, for speed alone."""
+"""The busiest port of an exchange in which every member receives an equal share.
+
+Sums and extremes of what is sent are enough then. The general form (`outer.py`) gives the same at twice the time.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,10 @@ from moec.compiler.ir.graph import Outer, Relay
 
 
 def is_even(pairs: Outer, relay: Relay | None, spread: Spread, net: Network) -> bool:
-    """Whether shares are one figure, seen many times, and only ports can hold anything up.
+    """Whether every member receives an equal share (one value, broadcast over the members), and only ports limit the rate.
 
-    Such are all exchanges of expected routing; the general form gives the same, at twice the time (a test holds it so).
+    All exchanges of expected routing behind switches with full bisection are such. A test holds `even_port_ns` to equal the
+    general form.
     """
     alike = pairs.share.strides[-1] == 0 and spread.even and net.wiring == "switch" and net.lattice is None
     if relay is not None and not (isinstance(relay.entering, Outer) and relay.entering.share.strides[-1] == 0):

@@ -41,7 +41,10 @@ class Flow:
 
 
 def loads_of_outer(pairs: Outer, relay: Relay | None, spread: Spread, net: Network) -> list[PortLoad]:
-    """Every kind of port and link, with what it carries."""
+    """Every kind of port and link with the bytes that it carries, `[…, repeat, subsets, links]` each.
+
+    Ports of the receivers' side carry `straggle` times their mean, as each of them may be the hot one.
+    """
     straggle = np.asarray(pairs.straggle)[..., None, None, None]
     sent, share = (spread.by_node(np.asarray(x, dtype=float)) for x in (pairs.sent, pairs.share))
     direct = Flow(sent, share, share * straggle)
@@ -70,7 +73,7 @@ def _relayed(direct: Flow, relay: Relay) -> tuple[Flow, Flow]:
 
 
 def spread_over(sent: Array, like: Array) -> Array:
-    """`[…, subsets, size]` in the form of `like`."""
+    """`sent` `[…, subsets, size]` node by node, `[…, subsets, nodes, width]`, as `like` is."""
     values = np.asarray(sent, dtype=float)
     return values.reshape(*values.shape[:-1], *like.shape[-2:])
 
