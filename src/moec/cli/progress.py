@@ -12,7 +12,7 @@ Progress = Callable[[int, int, int], None]
 """Called with requests finished, requests in all, and the simulated time in nanoseconds."""
 
 _EVERY = 0.1
-"""Seconds between two updates."""
+"""Seconds between two updates; the last one is always shown."""
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def progress_bar(*, quiet: bool) -> Iterator[Progress | None]:
         def show(done: int, total: int, clock_ns: int) -> None:
             nonlocal last
             now = time.perf_counter()
-            if now - last < _EVERY:
+            if now - last < _EVERY and done < total:
                 return
             last, simulated = now, clock_ns / 1e9
             speed = simulated / max(now - start, 1e-9)
