@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from moec.backends.base import Timing
 from moec.backends.timeline import Moments
-from moec.compiler.ir.graph import Graph, SendRecv, Stream
+from moec.compiler.ir.graph import Engine, Graph, Op, SendRecv
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class PathStep:
     """
 
     name: str
-    stream: Stream
+    stream: Engine
     block: str
     repeat: int
     rank: int
@@ -43,7 +43,7 @@ class PathShare:
     """All steps of one name: how many, how long in all, and their share of the makespan."""
 
     name: str
-    stream: Stream
+    stream: Engine
     count: int
     time_ns: int
     share: float
@@ -123,10 +123,15 @@ def _held_by(moments: Moments, here: OpOnRank) -> Iterator[OpOnRank]:
     yield from (OpOnRank(here.block, d, here.repeat, here.rank) for d in op.deps)
     for lane in op.enters:
         yield from _lane(moments, here, lane)
-    earlier = [i for i in range(here.op - 1, -1, -1) if block.ops[i].stream == op.stream]
+    earlier = [i for i in range(here.op - 1, -1, -1) if _runs(block.ops[i], op.stream, here.rank)]
     yield from (OpOnRank(here.block, i, here.repeat, here.rank) for i in earlier[:1])
     if not earlier:
         yield from _stream(moments, here, op.stream)
+
+
+def _runs(op: Op, stream: Engine, rank: int) -> bool:
+    """Whether `op` takes the stream of a rank of its block."""
+    return op.stream == stream and (op.on is None or op.on[0] <= rank < op.on[1])
 
 
 def _lane(moments: Moments, here: OpOnRank, lane: int) -> Iterator[OpOnRank]:
@@ -150,14 +155,14 @@ def _lane(moments: Moments, here: OpOnRank, lane: int) -> Iterator[OpOnRank]:
                 yield OpOnRank(number, i, block.repeat - 1, rank - op.work.shift - block.first_rank)
 
 
-def _stream(moments: Moments, here: OpOnRank, stream: Stream) -> Iterator[OpOnRank]:
+def _stream(moments: Moments, here: OpOnRank, stream: Engine) -> Iterator[OpOnRank]:
     """The last op of a stream in the repeat before, or in the last block before on these ranks that has one."""
     blocks = moments.graph.blocks
     first = here.block if here.repeat else here.block - 1
     for number in range(first, -1, -1):
         block = blocks[number]
         repeat = here.repeat - 1 if number == here.block else block.repeat - 1
-        mine = [i for i, op in enumerate(block.ops) if op.stream == stream]
+        mine = [i for i, op in enumerate(block.ops) if _runs(op, stream, here.rank)]
         if mine and block.first_rank == blocks[here.block].first_rank:
             yield OpOnRank(number, mine[-1], repeat, here.rank)
             return

@@ -9,7 +9,7 @@ import numpy as np
 
 from moec.arrays import Array
 from moec.backends.base import OpTiming, Timing
-from moec.compiler.ir.graph import AllToAll, Collective, Graph, Stream
+from moec.compiler.ir.graph import AllToAll, Collective, Engine, Graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class TimelineEvent:
     op: int
     repeat: int
     name: str
-    stream: Stream
+    stream: Engine
     ready_ns: int
     start_ns: int
     end_ns: int
@@ -51,6 +51,10 @@ class Moments:
         assert timed.ready_ns is not None and timed.period_ns is not None
         seen = min(repeat, timed.start_ns.shape[-2] - 1)
         later = timed.period_ns * (repeat - seen)
+        on = self.graph.blocks[block].ops[op].on
+        if on is not None:  # moments of ranks that do not run the op stay 0
+            ranks = np.arange(later.shape[-1])
+            later = np.where((on[0] <= ranks) & (ranks < on[1]), later, 0)
         return timed.ready_ns[seen] + later, timed.start_ns[seen] + later, timed.end_ns[seen] + later
 
     def last_of(self, block: int, op: int, repeat: int, rank: int) -> int:

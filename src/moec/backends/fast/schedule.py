@@ -10,24 +10,21 @@ import numpy as np
 from moec.arrays import Array
 from moec.backends.base import OpTiming
 from moec.backends.fast.interference import Interval, process_order, stretched
-from moec.compiler.ir.graph import AllToAll, Block, Collective, Compute, Graph, Op, SendRecv, Stream
-
-STREAMS: tuple[Stream, ...] = ("compute", "comm", "memory")
-
+from moec.compiler.ir.graph import ENGINES, AllToAll, Block, Collective, Compute, Engine, Graph, Op, SendRecv
 
 OpSpan = tuple[Array, Array, Array]
-"""When an op was ready on each rank, when it started and when it ended, `[…, ranks]`."""
+"""When an op was ready on each rank, when it started and when it ended, `[…, ranks]`; 0 on ranks that do not run it."""
 
 
 @dataclass(slots=True)
 class Frontier:
     """How far the evaluation has come: when each stream of each rank is free, and when each lane has left the last block.
 
-    `streams`, `lanes` and `busy` (nanoseconds of compute so far): `[…, world]` each. With `interference`, `talks` are the
+    `streams`, `lanes` and `busy` (nanoseconds on the compute engine so far): `[…, world]` each. With `interference`, `talks` are the
     exchanges of the last repeat on the ranks from each first rank on. `ops` is filled where details are asked for.
     """
 
-    streams: dict[Stream, Array]
+    streams: dict[Engine, Array]
     lanes: list[Array]
     busy: Array
     interference: float = 0.0
@@ -66,7 +63,8 @@ def evaluate(
     lead = np.broadcast_shapes(*(t.shape[:-2] for block in times for t in block))
     zero = np.zeros((*lead, graph.world), dtype=np.int64)
     lanes = [zero.copy() for _ in range(graph.lanes)]
-    frontier = Frontier({s: zero.copy() for s in STREAMS}, lanes, zero.copy(), interference)
+    used = {op.stream for block in graph.blocks for op in block.ops}
+    frontier = Frontier({s: zero.copy() for s in ENGINES if s in used}, lanes, zero.copy(), interference)
     for number, (block, spans) in enumerate(zip(graph.blocks, times, strict=True)):
         _run_block(graph, number, block, spans, frontier, detail, rendezvous or together)
     return frontier
@@ -85,7 +83,7 @@ def _run_block(
     same = all(t.shape[-2] == 1 for t in times)
     order = process_order(block) if frontier.interference else tuple(range(len(block.ops)))
     shown: list[list[OpSpan]] = []
-    before = _state(block, frontier, where, []) if same else None
+    before, moves = _state(block, frontier, where, []) if same else None, _moves(block, frontier)
     done, period = 0, np.zeros(block.ranks, dtype=np.int64)
     while done < block.repeat:
         at = [OpInstance(graph, number, i, done, _layer(t, done)) for i, t in enumerate(times)]
@@ -94,10 +92,10 @@ def _run_block(
         if before is None or done == block.repeat:
             continue
         after = _state(block, frontier, where, shown[-1])
-        step = after - before if after.shape == before.shape else None
-        if step is not None and _steady(graph, block, step):
-            period = step[0]
-            _leap(block, frontier, where, period, block.repeat - done, shown[-1])
+        steady = _steady(graph, block, after - before, moves) if after.shape == before.shape else None
+        if steady is not None:
+            period = steady
+            _leap(block, frontier, where, period, block.repeat - done, shown[-1], moves)
             break
         before = after
     if not frontier.interference:
@@ -135,10 +133,15 @@ def _run_once(
         if isinstance(op.work, Collective | AllToAll):
             start, end = rendezvous(instances[i], op.work, ready)
         else:
-            start, end = ready, ready + instances[i].time
+            start, end = ready, _after(ready, instances[i].time, op.on)
+        if op.on is not None:
+            ready, start, end = (_inside(moments, op.on) for moments in (ready, start, end))
         if frontier.interference:
             end = _disturbed(op, start, end, talks, frontier, where)
-        frontier.streams[op.stream][..., where] = end
+        if op.on is None:
+            frontier.streams[op.stream][..., where] = end
+        else:
+            frontier.streams[op.stream][..., _ranks(op, where)] = end[..., slice(*op.on)]
         spans[i] = (ready, start, end)
         if isinstance(op.work, SendRecv):
             _arrive(frontier, op, where, end)
@@ -151,9 +154,36 @@ def _run_once(
     return [spans[i] for i in range(len(block.ops))]
 
 
+def _computes(op: Op) -> bool:
+    """Whether `op` is a kernel on the engine that exchanges slow down."""
+    return op.stream == "compute" and isinstance(op.work, Compute)
+
+
+def _ranks(op: Op, where: slice) -> slice:
+    """The global ranks that run `op` of a block on the ranks `where`."""
+    return where if op.on is None else slice(where.start + op.on[0], where.start + op.on[1])
+
+
+def _after(ready: Array, time: Array, on: tuple[int, int] | None) -> Array:
+    """The end of an op that starts at `ready` `[…, ranks]` and takes `time` on each rank that runs it."""
+    if on is None:
+        end: Array = ready + time
+        return end
+    end = ready.copy()
+    end[..., slice(*on)] += time
+    return end
+
+
+def _inside(moments: Array, on: tuple[int, int]) -> Array:
+    """`moments` `[…, ranks]` on the ranks that run an op, and 0 on the others: there it binds nobody."""
+    found = np.zeros_like(moments)
+    found[..., slice(*on)] = moments[..., slice(*on)]
+    return found
+
+
 def _disturbed(op: Op, start: Array, end: Array, talks: list[Interval], frontier: Frontier, where: slice) -> Array:
     """The end of an op when exchanges slow kernels; notes exchanges, and how long kernels took."""
-    if isinstance(op.work, Compute):
+    if _computes(op):
         end = stretched(start, end, talks, frontier.interference)
         frontier.busy[..., where] += end - start
     elif isinstance(op.work, Collective | AllToAll):
@@ -188,40 +218,74 @@ def _state(block: Block, frontier: Frontier, where: slice, last: Sequence[OpSpan
     """
     used = {op.stream for op in block.ops}
     parts = [lane[..., where] for lane in frontier.lanes]
-    parts += [frontier.streams[s][..., where] for s in STREAMS if s in used]
+    parts += [frontier.streams[s][..., where] for s in ENGINES if s in used]
     if frontier.interference and last:
         talks = [placed for op, placed in zip(block.ops, last, strict=True) if not isinstance(op.work, Compute)]
         parts += [moment for _, start, end in talks for moment in (start, end)]
     return np.stack(np.broadcast_arrays(*parts))
 
 
-def _steady(graph: Graph, block: Block, step: Array) -> bool:
-    """True when a repeat moved everything that hangs together by the same time: so will every later one."""
-    if (step != step[0]).any():
-        return False
-    moved = step[0]
+def _moves(block: Block, frontier: Frontier) -> Array | None:
+    """Which components of `_state` a repeat moves on which ranks, `[components, ranks]`; None when all move on all."""
+    if all(op.on is None for op in block.ops):
+        return None
+    movers = [[block.ops[i]] for i in block.exits]
+    movers += [found for s in ENGINES if (found := [op for op in block.ops if op.stream == s])]
+    if frontier.interference:
+        movers += [[op] for op in block.ops if not isinstance(op.work, Compute) for _ in range(2)]
+    moves = np.zeros((len(movers), block.ranks), dtype=bool)
+    for row, ops in zip(moves, movers, strict=True):
+        for op in ops:
+            row[_ranks(op, slice(0, block.ranks))] = True
+    return moves
+
+
+def _steady(graph: Graph, block: Block, step: Array, moves: Array | None) -> Array | None:
+    """By how much every repeat from now on moves each rank, `[…, ranks]`, if it is known.
+
+    It is when a repeat moved everything that hangs together by the same time: then so will every later one.
+    """
+    if moves is None:
+        period: Array = step[0]
+        expected: Array = period
+    else:
+        wide = moves.reshape(len(moves), *(1,) * (step.ndim - 2), -1)
+        period = np.where(wide, step, 0).max(axis=0)
+        expected = np.where(wide, period, 0)
+    if (step != expected).any():
+        return None
     for op in block.ops:
         if isinstance(op.work, Collective | AllToAll):
-            members = moved[..., graph.groups[op.work.group]]
+            members = period[..., graph.groups[op.work.group]]
             if (members != members[..., :1]).any():
-                return False
-    return True
+                return None
+    return period
 
 
-def _leap(block: Block, frontier: Frontier, where: slice, step: Array, repeats: int, last: Sequence[OpSpan]) -> None:
+def _leap(
+    block: Block,
+    frontier: Frontier,
+    where: slice,
+    period: Array,
+    repeats: int,
+    last: Sequence[OpSpan],
+    moves: Array | None,
+) -> None:
     used = {op.stream for op in block.ops}
-    for part in [*frontier.lanes, *(frontier.streams[s] for s in used)]:
-        part[..., where] += step * repeats
+    parts = [*frontier.lanes, *(frontier.streams[s] for s in ENGINES if s in used)]
+    for i, part in enumerate(parts):
+        part[..., where] += period * repeats if moves is None else period * repeats * moves[i]
     if frontier.interference:
-        frontier.talks[where.start] = [(a + step * repeats, b + step * repeats) for a, b in frontier.talks[where.start]]
+        later = period * repeats
+        frontier.talks[where.start] = [(a + later, b + later) for a, b in frontier.talks[where.start]]
         for op, (_, start, end) in zip(block.ops, last, strict=True):
-            if isinstance(op.work, Compute):
+            if _computes(op):
                 frontier.busy[..., where] += (end - start) * repeats
 
 
 def _busy(block: Block, times: Sequence[Array], frontier: Frontier, where: slice) -> None:
-    """Adds the compute time of all repeats to each rank's account."""
+    """Adds the time of all repeats on the compute engine to each rank's account."""
     for op, time in zip(block.ops, times, strict=True):
-        if isinstance(op.work, Compute):
+        if _computes(op):
             repeats = block.repeat if time.shape[-2] == 1 else 1
-            frontier.busy[..., where] += time.sum(axis=-2) * repeats
+            frontier.busy[..., _ranks(op, where)] += time.sum(axis=-2) * repeats

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from moec.arrays import Array
 from moec.compiler.ir.estimate import Estimate
 from moec.compiler.ir.kernels import Kernel
 from moec.diagnostics import Span
 
-Stream = Literal["compute", "comm", "memory"]
+Engine = Literal["compute", "pim", "cpu", "comm", "back", "memory", "disk"]
+"""What runs ops on a rank, each in order: its kernels, those in memory and on the host, messages out and back (the two
+directions of a full-duplex port), host transfers and disk transfers.
+"""
+
+ENGINES: tuple[Engine, ...] = get_args(Engine)
+
 CollectiveKind = Literal["all_reduce", "all_gather", "reduce_scatter"]
 
 
@@ -113,14 +119,18 @@ Work = Compute | Collective | AllToAll | SendRecv | Transfer
 class Op:
     """One operation. It starts when its `deps` (indices of earlier ops of the block), the lanes it `enters` (the exits
     of the previous layer, see Block) and its stream are done. Ops of one stream run in the order they stand in.
+
+    `on`: the ranks of the block that run it, from the first to before the second; all when absent. Its quantities are as
+    wide. Elsewhere it leaves its stream alone, and nobody waits for it.
     """
 
     name: str
     work: Work
-    stream: Stream
+    stream: Engine
     deps: tuple[int, ...] = ()
     enters: tuple[int, ...] = ()
     span: Span | None = None
+    on: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from moec.compiler.ir.graph import Stream, Work
+from moec.compiler.ir.graph import Engine, Work
 from moec.compiler.lower.program import Follows, Layers, Situation, Template
 from moec.diagnostics import Span
 
@@ -24,7 +24,7 @@ class Lane:
         make: Callable[[Situation], Work],
         follows: Follows,
         *,
-        stream: Stream = "compute",
+        stream: Engine = "compute",
         after: tuple[int, ...] | None = None,
         span: Span | None = None,
         couples: bool = False,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from moec.arrays import Array
 from moec.compiler.ir.batch import Load
-from moec.compiler.ir.graph import Stream, Work
+from moec.compiler.ir.graph import Engine, Work
 from moec.compiler.lower.context import Context
 from moec.compiler.routing.outcome import Drawn, Expected
 from moec.diagnostics import Span
@@ -53,7 +53,7 @@ class Template:
     """
 
     name: str
-    stream: Stream
+    stream: Engine
     follows: Follows
     make: Callable[[Situation], Work]
     lane: int

@@ -9,7 +9,7 @@ import numpy as np
 
 from moec.arrays import Ints
 from moec.compiler.chakra.writing.ending import ended
-from moec.compiler.ir.graph import AllToAll, Block, Graph, SendRecv, Stream, Transfer
+from moec.compiler.ir.graph import AllToAll, Block, Engine, Graph, SendRecv, Transfer
 
 FIRST_ID = 1
 
@@ -45,7 +45,7 @@ class Numbered:
     offset: tuple[int, ...]
     ends: tuple[tuple[int, ...], ...]
     entry: tuple[Ends, ...]
-    stream: dict[Stream, Ends]
+    stream: dict[Engine, Ends]
     moves: tuple[Move, ...] | None = None
 
     def ids(self, op: int, repeats: Ints) -> Ints:
@@ -83,7 +83,7 @@ def number(graph: Graph, *, messages: bool) -> tuple[Numbered, ...]:
     """Numbers for every block, with those that `ended` adds. `messages`: an all-to-all gets a number per message (sent and received) as well."""
     numbered: list[Numbered] = []
     entries: dict[int, list[Ends]] = {}
-    streams: dict[int, dict[Stream, Ends]] = {}
+    streams: dict[int, dict[Engine, Ends]] = {}
     following = FIRST_ID
     for block in ended(graph).blocks:
         widths = [_width(graph, op.work, messages) for op in block.ops]
