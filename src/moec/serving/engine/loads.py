@@ -60,7 +60,18 @@ class LoadSums:
         """The load of `count` steps from `step` on without prompts."""
         none = self.none
         total, longest, within = self.base + self.growth * (STEPS[:count] + step)
-        return Load(none, none, none, none, self.number.copy(), total, longest, none, none, within)
+        return Load(
+            chunks=none,
+            chunk_tokens=none,
+            pairs=none,
+            chunk_kv=none,
+            decodes=self.number.copy(),
+            decode_kv=total,
+            decode_max=longest,
+            pairs_window=none,
+            chunk_kv_window=none,
+            decode_kv_window=within,
+        )
 
     def mixed(self, step: int, chunks: Sequence[tuple[int, Chunk]]) -> Load:
         """The load of one step with prompt `chunks`, each with its rank."""
@@ -86,7 +97,18 @@ class LoadSums:
             )
             prompts[:, 0, rank] += (1, new, pairs, context + new, seen, reach)
         count, tokens, pairs_sum, kv, pairs_window, kv_window = prompts
-        return Load(count, tokens, pairs_sum, kv, number, total, longest, pairs_window, kv_window, within)
+        return Load(
+            chunks=count,
+            chunk_tokens=tokens,
+            pairs=pairs_sum,
+            chunk_kv=kv,
+            decodes=number,
+            decode_kv=total,
+            decode_max=longest,
+            pairs_window=pairs_window,
+            chunk_kv_window=kv_window,
+            decode_kv_window=within,
+        )
 
 
 def with_swaps(load: Load, hosts: Sequence[HostBlocks]) -> Load:
