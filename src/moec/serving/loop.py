@@ -17,7 +17,7 @@ from moec.serving.engine.host_memory import ENDLESS
 from moec.serving.engine.host_time import host_of
 from moec.serving.engine.instance import Floor, Instance, Watch
 from moec.serving.engine.kv_cache import block_keys
-from moec.serving.engine.limits import GONE, Limits
+from moec.serving.engine.limits import NO_WINDOW, Limits
 from moec.serving.engine.lockstep import Lockstep
 from moec.serving.engine.pipeline import Pipeline
 from moec.serving.feasible import servable
@@ -99,11 +99,11 @@ def _floor(experiment: Experiment, stream: RequestStream, timer: StepTimer, kv_b
     return Floor(
         requests=RequestColumns.of(inputs, stream.output_tokens.tolist(), stream.arrival_ns.tolist()),
         limits=Limits(
-            scheduler.max_sequences,
-            scheduler.max_batched_tokens,
-            scheduler.chunked_prefill,
-            block,
-            GONE if window is None else window,
+            max_sequences=scheduler.max_sequences,
+            max_batched_tokens=scheduler.max_batched_tokens,
+            chunked_prefill=scheduler.chunked_prefill,
+            block=block,
+            window=NO_WINDOW if window is None else window,
         ),
         timer=timer,
         agenda=Agenda(),

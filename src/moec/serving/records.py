@@ -52,6 +52,18 @@ class RequestColumns:
             never.copy(), never.copy(), never.copy(), never.copy(), never.copy(), never.copy(), never.copy(), [0] * count,
         )  # fmt: skip
 
+    def emit(self, request: int, now: int, gaps: Counter[int]) -> int:
+        """A token of the request comes out at `now`, unless it asks for none; returns how many are still to come."""
+        output = self.output[request]
+        if output:
+            self.known[request] += 1
+            if self.first_ns[request] < 0:
+                self.first_ns[request] = now
+            else:
+                gaps[now - self.last_ns[request]] += 1
+            self.last_ns[request] = now
+        return output - (self.known[request] - self.input[request])
+
     def table(self, request_id: tuple[str, ...]) -> RequestTable:
         """The results' table; a request that was never scheduled has no cached tokens."""
         lists = (

@@ -4,42 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import NamedTuple
-
-from moec.serving.engine.kv_cache import Blocks
-from moec.serving.engine.limits import Limits
-from moec.serving.records import RequestColumns
 
 ENDLESS = 1 << 62
 """Room for every request."""
 
 Moves = tuple[int, int, int, int]
 """Token slots of blocks: out, in, and both in the layers that keep only the sliding window."""
-
-
-class Return(NamedTuple):
-    """What a swapped request finds: `hits`, blocks of its that the device still holds, of `cached` tokens; `computed` tokens
-    once the others are back, and the `rest` to compute.
-    """
-
-    hits: list[int]
-    cached: int
-    computed: int
-    rest: int
-
-
-def returning(request: int, left: int, columns: RequestColumns, limits: Limits, blocks: Blocks) -> Return | None:
-    """What it takes for a swapped request to go on; None if the `left` budget or the cache has no room for it."""
-    known = columns.known[request]
-    hits = blocks.match(request, known)
-    cached = len(hits) * limits.block
-    computed = max(columns.computed[request], cached)
-    rest = known - computed
-    if not limits.chunked_prefill and left < rest <= limits.max_batched_tokens:
-        return None
-    if -(-known // limits.block) - len(hits) + blocks.idle(hits) > blocks.free:
-        return None
-    return Return(hits, cached, computed, rest)
 
 
 @dataclass(slots=True)

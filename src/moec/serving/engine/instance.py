@@ -11,10 +11,14 @@ from moec.arrays import Ints
 from moec.backends.base import StepTimer
 from moec.compiler.ir.batch import Load
 from moec.serving.agenda import Agenda
+from moec.serving.engine.decodes import Decodes
 from moec.serving.engine.host_memory import HostBlocks
 from moec.serving.engine.host_time import Host
 from moec.serving.engine.kv_cache import Blocks, CountedBlocks, HashedBlocks
-from moec.serving.engine.limits import GONE, Limits
+from moec.serving.engine.limits import NO_WINDOW, Limits
+from moec.serving.engine.pace import Pace
+from moec.serving.engine.rank_queue import RankQueue
+from moec.serving.engine.scheduler import Scheduler
 from moec.serving.records import IterationLog, RequestColumns
 
 Watch = Callable[[int, Ints, Load], None]
@@ -65,7 +69,22 @@ class Floor:
     def host_blocks(self) -> HostBlocks:
         """The host memory of one rank, empty."""
         block, window = self.limits.block, self.limits.window
-        return HostBlocks(self.swap_blocks, block, GONE if window == GONE else -(-(window - 1) // block) + 1)
+        return HostBlocks(self.swap_blocks, block, NO_WINDOW if window == NO_WINDOW else -(-(window - 1) // block) + 1)
+
+    def scheduler(self) -> Scheduler:
+        """The scheduler of one rank, without requests."""
+        return Scheduler(requests=self.requests, limits=self.limits, blocks=self.blocks(), host=self.host_blocks())
+
+    def rank_queue(self, pace: Pace, key: list[int], needs: list[int]) -> RankQueue:
+        """The same of a rank in lockstep; `key` and `needs` belong to the instance (see `Decodes`)."""
+        blocks = self.blocks()
+        return RankQueue(
+            requests=self.requests,
+            limits=self.limits,
+            blocks=blocks,
+            host=self.host_blocks(),
+            decodes=Decodes(pace=pace, window=self.limits.window, blocks=blocks, key=key, needs=needs),
+        )
 
     def swapped_bytes(self, load: Load) -> tuple[int, int]:
         """Bytes that one iteration moves to host memory, and back, over all ranks."""

@@ -11,7 +11,7 @@ from typing import Protocol
 from moec.arrays import Ints
 
 Buckets = Sequence[Sequence[int]]
-"""Decoding requests by the step, modulo the block size, in which they need their next block; oldest first."""
+"""Decoding requests by the step, modulo the number of buckets, in which they take a block; oldest first."""
 
 
 class Blocks(Protocol):
@@ -71,12 +71,12 @@ class CountedBlocks:
         self.free -= -(-after // self.block) + (-before // self.block)
 
     def advance(self, buckets: Buckets, first: int, last: int) -> None:
-        """See `Blocks`; a whole turn of the buckets costs one block per decoding request."""
-        turns, rest = divmod(last - first, self.block)
+        """See `Blocks`; whole turns of the buckets cost what they hold."""
+        turns, rest = divmod(last - first, len(buckets))
         if turns:
             self.free -= turns * sum(map(len, buckets))
         for step in range(last - rest, last):
-            self.free -= len(buckets[step % self.block])
+            self.free -= len(buckets[step % len(buckets)])
 
     def grow(self, request: int) -> None:
         """See `Blocks`."""
@@ -146,7 +146,7 @@ class HashedBlocks:
     def advance(self, buckets: Buckets, first: int, last: int) -> None:
         """See `Blocks`."""
         for step in range(first, last):
-            for request in buckets[step % self.block]:
+            for request in buckets[step % len(buckets)]:
                 self.grow(request)
 
     def grow(self, request: int) -> None:

@@ -33,10 +33,10 @@ class Leap:
     def write_down(self, floor: Floor, index: int, first: int, before: int, needs: Sequence[int], used: int) -> int:
         """Log the iterations of instance `index` from step `first` on; returns how many blocks are in use after them.
 
-        `before`: the end of the one before; `needs`: blocks that decoding takes, by step modulo the block size; `used`:
+        `before`: the end of the one before; `needs`: blocks that decoding takes, by step modulo their number; `used`:
         blocks in use before the decoding of the first.
         """
-        steps, block = self.steps, floor.limits.block
+        steps, turn = self.steps, len(needs)
         ends, device, scheduled = self.clock.ends[:steps], self.device[:steps], self.clock.scheduled[:steps]
         start = np.maximum(scheduled, np.concatenate(([before], ends[:-1])))
         if floor.watch is not None:
@@ -45,7 +45,7 @@ class Leap:
         prompt = sum(chunk.new for _, chunk in self.chunks) - resumed
         sequences = self.decodes + len(self.chunks)
         if steps == 1:
-            used += needs[first % block]
+            used += needs[first % turn]
             if resumed:
                 floor.gaps[int(ends[0] - start[0])] -= resumed  # theirs are longer, and counted when the tokens are out
             floor.iterations.add(
@@ -54,8 +54,8 @@ class Leap:
             )  # fmt: skip
             return used
         waiting = self.waiting + np.searchsorted(np.array(self.arrivals, dtype=np.int64), scheduled, side="right")
-        turn = (first + np.arange(steps)) % block
-        after = used + np.array(needs, dtype=np.int64)[turn].cumsum()
+        within = (first + np.arange(steps)) % turn
+        after = used + np.array(needs, dtype=np.int64)[within].cumsum()
         floor.iterations.extend(
             steps, index, start, ends, device, prompt, self.decodes, sequences, waiting, after, 0, 0
         )

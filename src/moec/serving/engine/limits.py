@@ -1,29 +1,29 @@
-"""What bounds a scheduling step of one attention-DP rank, with the prompt chunks that it may hold."""
+"""What bounds a scheduling step of one attention-DP rank, with the tokens that it may compute of a request."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-GONE = 1 << 62
-"""The key of a request that does not decode; also a step that never comes."""
+NO_WINDOW = 1 << 62
+"""A sliding window that no context outgrows."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What bounds a step of one rank. `window`: the sliding attention window, `GONE` without one."""
+    """What bounds a step of one rank; `block`: tokens of a KV block, `window`: of the sliding attention window."""
 
     max_sequences: int
     max_batched_tokens: int
     chunked_prefill: bool
     block: int
-    window: int = GONE
+    window: int = NO_WINDOW
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Prompt tokens (or tokens to recompute) of one request in one step.
+    """`new` tokens of one request in one step, after `context` tokens in the cache.
 
-    `decode`: the next token of a decoding request whose blocks come back from the host.
+    `last`: nothing known of the request is left to compute, so a token comes out. `decode`: the request is past its prompt.
     """
 
     request: int

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moec.compiler.ir.batch import Load, windowed_pairs
+from moec.serving.engine.decodes import Decodes
 from moec.serving.engine.host_memory import HostBlocks
-from moec.serving.engine.limits import GONE, Chunk
-from moec.serving.engine.scheduler import Rank
+from moec.serving.engine.limits import NO_WINDOW, Chunk
 
 LEAP = 4096
 """Steps given to the timer at a time, at most: bounds the memory of a leap."""
@@ -43,18 +43,19 @@ class LoadSums:
         self.number[0, rank] = self.base[:, 0, rank] = self.dummy
         self.growth[:, 0, rank] = 0.0
 
-    def refresh(self, index: int, rank: Rank) -> None:
+    def refresh(self, index: int, decodes: Decodes) -> None:
         """Take over the sums of rank `index`."""
-        self.idle[index] = not rank.decodes
-        if not rank.decodes:
+        count, gain = decodes.count, decodes.pace.gain
+        self.idle[index] = not count
+        if not count:
             self._idle(index)
             return
-        decodes, within, below = rank.decodes, rank.key_sum, rank.decodes
-        if self.window < GONE:
-            within, below = rank.below_sum + self.window * (decodes - rank.below), rank.below
-        self.number[0, index] = decodes
-        self.base[:, 0, index] = (rank.key_sum, rank.top_key(), within)
-        self.growth[:, 0, index] = (decodes, 1, below)
+        within, below = decodes.key_sum, count
+        if self.window < NO_WINDOW:
+            within, below = decodes.below_sum + self.window * (count - decodes.below), decodes.below
+        self.number[0, index] = count
+        self.base[:, 0, index] = (decodes.key_sum, decodes.top_key(), within)
+        self.growth[:, 0, index] = (count * gain, gain, below * gain)
 
     def decodes(self, step: int, count: int) -> Load:
         """The load of `count` steps from `step` on without prompts."""
@@ -92,7 +93,7 @@ class LoadSums:
             pairs = new * context + new * (new + 1) / 2
             seen = (
                 pairs
-                if self.window == GONE
+                if self.window == NO_WINDOW
                 else float(windowed_pairs(np.asarray(new), np.asarray(context), self.window))
             )
             prompts[:, 0, rank] += (1, new, pairs, context + new, seen, reach)

@@ -8,12 +8,13 @@ from heapq import heappop, heappush
 import numpy as np
 
 from moec.serving.agenda import END, START
+from moec.serving.engine.decodes import NO_STEP, NOT_DECODING
 from moec.serving.engine.instance import Floor
 from moec.serving.engine.leap import Leap
-from moec.serving.engine.limits import GONE, Chunk
+from moec.serving.engine.limits import NO_WINDOW, Chunk
 from moec.serving.engine.loads import LEAP, LoadSums, with_swaps
-from moec.serving.engine.scheduler import Rank
-from moec.serving.records import NEVER
+from moec.serving.engine.pace import pace_of
+from moec.serving.engine.rank_queue import NO_REQUEST
 
 FIRST_GUESS = 16
 """Steps of a leap towards an arrival while no iteration has been timed yet."""
@@ -29,20 +30,18 @@ class Lockstep:
     def __init__(self, index: int, floor: Floor) -> None:
         self.index, self.floor, self.first = index, floor, index * floor.dp
         count, dp = len(floor.requests.input), floor.dp
-        self.key, self.last_step, self.order = [GONE] * count, [NEVER] * count, [0] * count
-        self.needs = [0] * floor.limits.block
-        columns = (self.key, self.last_step, self.order, self.needs)
-        self.ranks = [
-            Rank(floor.requests, floor.limits, floor.blocks(), floor.host_blocks(), *columns) for _ in range(dp)
-        ]
+        self.pace = pace_of(floor.limits.block)
+        self.needs = [0] * self.pace.turn
+        key = [NOT_DECODING] * count
+        self.ranks = [floor.rank_queue(self.pace, key, self.needs) for _ in range(dp)]
         self.sums = LoadSums(dp, floor.limits.window, dummy=floor.dummy and dp > 1)
-        self.shortage = [GONE] * dp
+        self.shortage = [NO_STEP] * dp
         self.busy: set[int] = set()
         self.finishing: list[tuple[int, int, int, int]] = []
         self.crossing: list[tuple[int, int, int, int]] = []
         self.ending: deque[tuple[int, int, int]] = deque()
         self.chunks: list[tuple[int, Chunk]] = []
-        self.step, self.done, self.used, self.version, self.pace = 0, 0, 0, 0, 0
+        self.step, self.done, self.used, self.version, self.latest_ns = 0, 0, 0, 0, 0
         self.tail, self.host, self.lag = 0, 0, int(floor.host.asynchronous)
         self.leap: Leap | None = None
         self.idle = True
@@ -91,7 +90,7 @@ class Lockstep:
         self._commit()
         self._advance()
         chunks, calm = self._schedule(now)
-        counts = [rank.decodes for rank in self.ranks]
+        counts = [rank.decodes.count for rank in self.ranks]
         decodes = sum(counts)
         for r, _ in chunks:
             counts[r] += 1
@@ -107,7 +106,7 @@ class Lockstep:
             load = with_swaps(load, [rank.host for rank in self.ranks])
         device = self.floor.timer.times(load).latency_ns
         clock = self.floor.host.course(now, self.tail, device, max(counts))
-        self.pace = int(device[-1]) + self.floor.host.gap_ns
+        self.latest_ns = int(device[-1]) + self.floor.host.gap_ns
         waiting = sum(self.floor.waiting[self.first : self.first + len(self.ranks)])
         self.leap = Leap(clock, load, device, steps, chunks, decodes, waiting, [])
         self._await(self.leap)
@@ -127,24 +126,24 @@ class Lockstep:
             todo = todo.union(r for r, short in enumerate(self.shortage) if short <= step)
         for r in sorted(todo):
             rank = self.ranks[r]
-            rank.settle(step)
-            free, preempted = rank.blocks.free, rank.preempted
-            got = rank.schedule(step, now, self.tail)
-            calm = calm and preempted == rank.preempted
-            if got or preempted != rank.preempted:
+            rank.decodes.settle(step)
+            free = rank.blocks.free
+            got = rank.schedule_step(step, now, self.tail)
+            calm = calm and not rank.preempted
+            if got or rank.preempted:
                 chunks.extend((r, chunk) for chunk in got)
                 # the decodes' own blocks of this step are booked for all ranks together, when the step ends
-                self.used += free - rank.blocks.free - len(rank.buckets[step % rank.limits.block])
+                self.used += free - rank.blocks.free - len(rank.decodes.needing(step))
                 self._refresh(r)
         return chunks, calm
 
     def _refresh(self, r: int) -> None:
         rank, queue = self.ranks[r], self.first + r
-        self.sums.refresh(r, rank)
-        self.shortage[r] = rank.shortage()
+        self.sums.refresh(r, rank.decodes)
+        self.shortage[r] = rank.decodes.shortage()
         self.floor.waiting[queue] = queued = rank.queued
         self.floor.running[queue] = len(rank.running)
-        if queued or rank.partial >= 0:
+        if queued or rank.partial != NO_REQUEST:
             self.busy.add(r)
         else:
             self.busy.discard(r)
@@ -154,10 +153,10 @@ class Lockstep:
         step = self.step
         if self.ending:
             return 1  # their blocks and places are free for the step after it
-        while self.last_step[self.finishing[0][3]] != self.finishing[0][0]:
+        while not self._stands(self.finishing[0]):
             heappop(self.finishing)
         last = min(self.finishing[0][0], min(self.shortage) - 1, step + LEAP - 1)
-        while self.crossing and not self._crosses(self.crossing[0]):
+        while self.crossing and not self._stands(self.crossing[0]):
             heappop(self.crossing)
         if self.crossing:
             last = min(last, self.crossing[0][0])
@@ -165,7 +164,7 @@ class Lockstep:
         if horizon is not None and any(rank.open for rank in self.ranks):
             # a guess that spares the timer steps which the arrival would cut off; with several instances it may go elsewhere
             ahead = (horizon - now) * self.floor.instances
-            steps = min(steps, ahead // self.pace + 2 if self.pace else FIRST_GUESS)
+            steps = min(steps, ahead // self.latest_ns + 2 if self.latest_ns else FIRST_GUESS)
         return steps
 
     def end(self, now: int, token: int) -> int:
@@ -197,16 +196,18 @@ class Lockstep:
         """What the scheduler knows of the steps before `step` without their tokens: who goes on decoding, and who not."""
         last, touched = self.step - 1, set[int]()
         while self.finishing and self.finishing[0][0] <= last:
-            step, r, _, request = heappop(self.finishing)
-            if self.last_step[request] == step:
+            entry = heappop(self.finishing)
+            if self._stands(entry):
+                step, r, _, request = entry
                 self.ranks[r].stop(request, step)
                 self.ending.append((step, r, request))
                 touched.add(r)
         while self.crossing and self.crossing[0][0] <= last:
             entry = heappop(self.crossing)
-            if self._crosses(entry):
-                self.ranks[entry[1]].outgrow(entry[2])
-                touched.add(entry[1])
+            if self._stands(entry):
+                _, r, _, request = entry
+                self.ranks[r].decodes.outgrow(request)
+                touched.add(r)
         chunks, self.chunks = self.chunks, []
         for r, chunk in chunks:
             if chunk.last:
@@ -217,30 +218,22 @@ class Lockstep:
 
     def _emit(self, r: int, request: int, step: int) -> None:
         """A prompt computed to the end in `step` gives a token; the request decodes from the next step on, or is done."""
-        columns, rank = self.floor.requests, self.ranks[r]
-        cached, output = columns.known[request], columns.output[request]
-        if output:
-            columns.known[request] += 1
-            if columns.first_ns[request] < 0:
-                columns.first_ns[request] = self.tail
-            else:
-                self.floor.gaps[self.tail - columns.last_ns[request]] += 1
-        rest = output - (columns.known[request] - columns.input[request])
-        if rest <= 0:
-            rank.held[request] = cached
+        rank = self.ranks[r]
+        rest = rank.emit(request, self.tail, self.floor.gaps)
+        if not rest:
             self.ending.append((step, r, request))
             return
-        last = step + rest
-        self.last_step[request] = last
-        heappush(self.finishing, (last, r, rank.order[request], request))
-        cross = rank.join(request, step + 1)
-        if self.floor.limits.window < GONE and cross >= 0:
-            heappush(self.crossing, (cross, r, request, rank.order[request]))
+        admission = rank.running[request]
+        heappush(self.finishing, (step + self.pace.steps(rest), r, admission, request))
+        outgrown = rank.decodes.join(request, step + 1, self.floor.requests.known[request])
+        if self.floor.limits.window < NO_WINDOW and outgrown > step:
+            heappush(self.crossing, (outgrown, r, admission, request))
 
-    def _crosses(self, entry: tuple[int, int, int, int]) -> bool:
-        """Whether an entry of `crossing` is of the request's present stay: one that was preempted may come back alike."""
-        _, _, request, order = entry
-        return self.order[request] == order and self.key[request] != GONE
+    def _stands(self, entry: tuple[int, int, int, int]) -> bool:
+        """Whether an entry of `finishing` or `crossing` is of a request that has decoded on since it was made."""
+        _, r, admission, request = entry
+        rank = self.ranks[r]
+        return rank.running.get(request) == admission and rank.decodes.key[request] != NOT_DECODING
 
     def _release(self, now: int) -> int:
         """Requests leave with their last token: how many."""
@@ -248,11 +241,10 @@ class Lockstep:
         while self.ending and self.ending[0][0] < self.done:
             _, r, request = self.ending.popleft()
             rank = self.ranks[r]
-            rank.settle(self.step)
+            rank.decodes.settle(self.step)
             free = rank.blocks.free
-            rank.drop(request)
+            rank.finish(request, now)
             self.used -= rank.blocks.free - free
-            self.floor.requests.finish_ns[request] = now
             touched.add(r)
             finished += 1
         for r in touched:
