@@ -14,11 +14,11 @@ from moec.version import VERSION
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "moec"
 ORDER = {
-    "": "version compiled cache arrays diagnostics dsl compiler backends serving run report study cli",
-    "diagnostics": "counts diagnostic codes nearest not_yet findings csv_records render",
+    "": "version compiled cache regular_file arrays diagnostics dsl compiler backends serving run report study cli",
+    "diagnostics": "counts diagnostic codes nearest foreign not_yet findings csv_records render",
     "dsl": "units schema text meaning export sources overrides load",
     "dsl.schema": "fields astra_sim costs hardware model parallelism routing serving workload experiment",
-    "dsl.text": "ast brackets tree grammar tokens wording parser json_reader json_text",
+    "dsl.text": "ast foreign brackets tree grammar tokens wording parser json_reader json_text",
     "dsl.meaning": "surface values arithmetic shapes checks later defaults evaluate resolve topology build",
     "compiler": "ir sizes check placement routing costs lower chakra evidence prepare",
     "compiler.ir": "kernels estimate batch graph verify",

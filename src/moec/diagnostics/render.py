@@ -86,6 +86,10 @@ class _Lines:
         self._sources = sources
         self._split: dict[str, list[str]] = {}
 
+    def hidden(self, file: str) -> bool:
+        """Whether nothing of the file is to be shown: it is empty, or was not kept."""
+        return not self._sources.get(file)
+
     def at(self, file: str, line: int) -> str:
         """Line number `line` of `file`, empty where there is none."""
         if file not in self._split:
@@ -107,6 +111,8 @@ def _lines(diagnostic: Diagnostic, sources: _Lines) -> Iterator[list[Piece]]:
     margin = " " * width
     if diagnostic.span is not None:
         yield [(f"{margin}--> ", "gutter"), (_place(diagnostic.span), "")]
+        if sources.hidden(diagnostic.span.file) and not diagnostic.label:
+            return (yield from _fix(diagnostic, margin))
         yield [(f"{margin} |", "gutter")]
     file = diagnostic.span.file if diagnostic.span is not None else ""
     for line_file, line, marks in _by_line(diagnostic):
@@ -120,6 +126,10 @@ def _lines(diagnostic: Diagnostic, sources: _Lines) -> Iterator[list[Piece]]:
                 before, under = window.cells(mark.span)
                 remark = f" {_short(mark.remark)}" if mark.remark else ""
                 yield [(f"{margin} | ", "gutter"), (" " * before + mark.sign * under + remark, mark.style)]
+    yield from _fix(diagnostic, margin)
+
+
+def _fix(diagnostic: Diagnostic, margin: str) -> Iterator[list[Piece]]:
     if diagnostic.help:
         yield [(f"{margin} = ", "gutter"), (f"help: {_short(diagnostic.help)}", "help")]
     for line_quoted in diagnostic.quoted:
@@ -197,8 +207,8 @@ def _place(span: Span) -> str:
 
 
 def _short(text: str) -> str:
-    """`text` without control characters, cut where it has no end."""
-    return _safe(text if len(text) <= _TEXT else f"{text[:_TEXT]}{_CUT}")
+    """`text` without control characters, its middle left out where it has no end."""
+    return _safe(text if len(text) <= _TEXT else f"{text[: _TEXT // 2]}{_CUT}{text[-_TEXT // 2 :]}")
 
 
 def _expand(text: str) -> str:

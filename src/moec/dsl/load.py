@@ -126,8 +126,8 @@ def _choose(unit: Unit, chosen: str | None, resolution: Resolution) -> str | Non
 def _experiment(
     sources: Sources, unit: Unit, name: str, directory: str, overrides: Sequence[str], resolution: Resolution
 ) -> Experiment | None:
-    definition = unit.definitions[name]
-    record = resolution.definition(unit, name, definition.name.span)
+    definition = unit.definitions["experiment", name]
+    record = resolution.definition(unit, definition, definition.name.span)
     if not isinstance(record, Record):
         return None
     record = amend(record, overrides, unit, sources)
@@ -148,9 +148,9 @@ def _experiment(
 
 def _check_unused(unit: Unit, resolution: Resolution) -> None:
     """Build the definitions that no experiment has asked for, to say what is wrong with them."""
-    for name, definition in unit.definitions.items():
-        if (id(unit), name) not in resolution.records:
-            record = resolution.definition(unit, name, definition.name.span)
+    for (kind, name), definition in unit.definitions.items():
+        if (id(unit), kind, name) not in resolution.records:
+            record = resolution.definition(unit, definition, definition.name.span)
             if isinstance(record, Record):
                 Building(resolution).record(record)
 

@@ -14,8 +14,10 @@ from moec.dsl.meaning.shapes import shapes_of
 from moec.dsl.meaning.surface import KINDS
 from moec.dsl.meaning.values import Unit
 from moec.dsl.text import ast
+from moec.dsl.text.foreign import not_a_specification
 from moec.dsl.text.json_text import parse_json
 from moec.dsl.text.parser import parse
+from moec.regular_file import SPECIFICATION_MOST, read_regular
 
 STD = Path(__file__).with_name("std")
 _NESTED_KINDS = ("pool", "instance")
@@ -38,17 +40,25 @@ class Sources:
             text = self._read_text(path, named, at)
             if text is None:
                 return None
-            unit = self.add(text, named, path, library=library)
+            unit = self.add(text, named, path, at, library=library)
             if unit is None:
                 return None
             self._units[key] = unit
         return self._units[key]
 
-    def add(self, text: str, named: str, path: Path, *, library: bool = False) -> Unit | None:
-        """The unit of a text that stands for the file at `path`."""
-        self.texts[named] = text
+    def add(
+        self, text: str, named: str, path: Path, at: Span | None = None, *, library: bool = False
+    ) -> Unit | None:
+        """The unit of a text that stands for the file at `path`, which is named `at`."""
         self.hashes.setdefault(named, hashlib.sha256(text.encode()).hexdigest())
-        tree, found = parse_json(text, named) if named.endswith(".json") else parse(text, named)
+        is_json = named.endswith(".json")
+        foreign = not_a_specification(text, named, is_json=is_json, at=at)
+        if foreign is not None:
+            self.texts[named] = ""  # what is no specification is not shown
+            self.diagnostics.append(foreign)
+            return None
+        self.texts[named] = text
+        tree, found = parse_json(text, named) if is_json else parse(text, named)
         self.diagnostics += found
         return self.link(tree, named, path, library=library) if tree is not None else None
 
@@ -64,7 +74,7 @@ class Sources:
 
     def _read_text(self, path: Path, named: str, at: Span | None) -> str | None:
         try:
-            content = path.read_bytes()
+            content = read_regular(path, SPECIFICATION_MOST)
             self.hashes[named] = hashlib.sha256(content).hexdigest()
             return content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -78,7 +88,7 @@ class Sources:
     def _define(self, unit: Unit) -> None:
         for definition in unit.tree.definitions:
             self._check_kind(definition)
-            first = unit.definitions.setdefault(definition.name.text, definition)
+            first = unit.definitions.setdefault((definition.kind.text, definition.name.text), definition)
             if first is not definition:
                 self._twice(definition.name, first.name.span)
 
@@ -113,9 +123,9 @@ class Sources:
         name = self._namespace(use)
         if used is None or name is None:
             return
-        taken = unit.definitions.get(name.text)
-        if taken is not None or name.text in unit.namespaces:
-            self._twice(name, taken.name.span if taken is not None else unit.tree.uses[0].path.span)
+        taken = unit.called(name.text)
+        if taken or name.text in unit.namespaces:
+            self._twice(name, taken[0].name.span if taken else unit.tree.uses[0].path.span)
             return
         unit.namespaces[name.text] = used
 

@@ -21,6 +21,7 @@ from moec.dsl.meaning.surface import canonical, surface_name
 from moec.dsl.meaning.topology import TOPOLOGY_LAWS
 from moec.dsl.meaning.values import FAILED, UNSET, Absent, Identifier, Quantity, Record, TextValue, Value
 from moec.dsl.text import ast
+from moec.regular_file import DATA_MOST, read_regular
 
 NOWHERE = Span("", 1, 1, 1, 1)
 
@@ -93,7 +94,7 @@ class Building:
         """The absolute path of a file that is named relative to the text that names it."""
         path = Path(os.path.normpath(value.unit.directory / value.text))
         try:
-            content = path.read_bytes()
+            content = read_regular(path, DATA_MOST)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "not a path"
             return self.note(
@@ -111,7 +112,7 @@ class Building:
                 return self.note(Diagnostic("M503", f"cannot read `{value.text}`: {reason}", at, help=_where(value)))
             for file in tables_in(path):
                 name = f"{value.text.rstrip('/')}/{os.path.relpath(file, path).replace(os.sep, '/')}"
-                self.files[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+                self.files[name] = hashlib.sha256(read_regular(file, DATA_MOST)).hexdigest()
         except (OSError, ValueError) as error:
             reason = (getattr(error, "strerror", None) or "not a path").lower()
             return self.note(Diagnostic("M503", f"cannot read `{value.text}`: {reason}", at, help=_where(value)))
@@ -120,6 +121,9 @@ class Building:
     def _check_names(self, record: Record) -> None:
         """Fields that the class does not have, and fields that one block gives twice."""
         for layer in record.layers:
+            if layer in self.resolution.checked:
+                break  # and with it what it lies on
+            self.resolution.checked.add(layer)
             seen: dict[str, ast.Name] = {}
             for entry in layer.block.fields:
                 name = canonical(record.cls, entry.name.text)
@@ -172,12 +176,12 @@ _LAWS: dict[type, Callable[[Any], tuple[str, str] | None]] = {schema.UniformLeng
 def _excused(record: Record, name: str) -> bool:
     """Whether a missing field is explained by what has been said already: a hole, a misspelling, another way later on."""
     known = shapes_of(record.cls)
-    others = [f for layer in record.layers for f in layer.fields if f not in known]
+    others = [f for f in record.layers.given if f not in known]
     return record.damaged or any(f in later_fields(record.cls) or nearest(f, known) == name for f in others)
 
 
 def _last_entry(record: Record, name: str) -> ast.Field | None:
-    return next((layer.fields[name] for layer in reversed(record.layers) if name in layer.fields), None)
+    return record.layers.last(name)
 
 
 def _head_span(entry: ast.Field) -> Span:

@@ -11,7 +11,7 @@ from moec.dsl.units import NUMBER
 
 def has_value(record: Record, field: str) -> bool:
     """Whether a field is given or has a default value."""
-    given = any(field in layer.fields for layer in record.layers)
+    given = field in record.layers.given
     return given or default_value(record.cls, field) is not UNSET
 
 
@@ -20,7 +20,7 @@ def default_value(cls: type, name: str) -> Value:
     field = fields_of(cls)[name]
     if field.default_factory is not MISSING:
         made = field.default_factory()
-        return Record(type(made), ())
+        return Record(type(made))
     default = field.default
     if default is MISSING or default is None:
         return UNSET

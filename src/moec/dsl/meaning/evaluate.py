@@ -23,7 +23,6 @@ from moec.dsl.meaning.values import (
     TextValue,
     Value,
     describe,
-    layer_of,
 )
 from moec.dsl.text import ast
 from moec.dsl.units import NUMBER, UNITS, to_si
@@ -106,7 +105,7 @@ class Evaluation:
             if name in self.shape.choices:
                 return Identifier(name)
             if self._constructs(name):
-                return Record(self.shape.variants[name], (), path.span)
+                return Record(self.shape.variants[name], head=path.span)
             if name in later_choices(*self.place):
                 return self._not_yet(name, path.span)
         return self._reference(path)
@@ -152,13 +151,13 @@ class Evaluation:
             for i, a in enumerate(call.arguments)
         )
         block = ast.Block(assigns, False, call.span)
-        return Record(cls, (layer_of(cls, block, self.scope.inside()),), call.callee.span)
+        return Record(cls, head=call.callee.span).amended(block, self.scope.inside())
 
     def _amended(self, base: ast.Path, block: ast.Block) -> Value:
         name = base.text
         if name in self.shape.variants and len(base.parts) == 1:
             cls = self.shape.variants[name]
-            return Record(cls, (layer_of(cls, block, self.scope.inside()),), base.span)
+            return Record(cls, head=base.span).amended(block, self.scope.inside())
         if name in later_choices(*self.place):
             return self._not_yet(name, base.span)
         found = self._reference(base)

@@ -21,7 +21,9 @@ class Resolution:
 
     def __init__(self) -> None:
         self.diagnostics: list[Diagnostic] = []
-        self.records: dict[tuple[int, str], Value] = {}
+        self.records: dict[tuple[int, str, str], Value] = {}
+        self.checked: set[Layer] = set()
+        """Layers whose fields have been looked through; copies share them."""
         self._waiting: list[tuple[object, str, Span]] = []
 
     def report(
@@ -35,14 +37,14 @@ class Resolution:
         self.diagnostics.append(diagnostic)
         return FAILED
 
-    def definition(self, unit: Unit, name: str, at: Span) -> Value:
+    def definition(self, unit: Unit, definition: ast.Definition, at: Span) -> Value:
         """The record of a definition of `unit`; `at` is what asks for it."""
-        key = (id(unit), name)
+        key = (id(unit), definition.kind.text, definition.name.text)
         if key not in self.records:
-            stopped = self._enter(unit, name, at)
+            stopped = self._enter(definition, definition.name.text, at)
             if stopped is not None:
                 return stopped
-            self.records[key] = self._define(unit, unit.definitions[name])
+            self.records[key] = self._define(unit, definition)
             self._waiting.pop()
         return self.records[key]
 
@@ -83,9 +85,9 @@ class Resolution:
         cls = KINDS.get(definition.kind.text)
         if cls is None:
             return FAILED  # reported with the file
-        record = Record(cls, (), definition.name.span, definition.name.text)
+        record = Record(cls, head=definition.name.span, name=definition.name.text)
         if definition.base is not None:
-            base = self.reference(definition.base, Scope(unit))
+            base = self.reference(definition.base, Scope(unit), Shape(variants={definition.kind.text: cls}))
             if not isinstance(base, Record):
                 return base if base is FAILED else self._wrong_base(definition, base)
             if base.cls is not cls:
@@ -102,17 +104,17 @@ class Resolution:
         return self.report("M210", title, definition.base.span, help=help)
 
     def _evaluate(self, record: Record, name: str) -> Value:
-        given = [(layer, layer.fields[name]) for layer in record.layers if name in layer.fields]
-        start = max((i for i, (_, entry) in enumerate(given) if not isinstance(entry, ast.Nest)), default=-1)
+        given = record.layers.given.get(name, ())
+        assigned = bool(given) and not isinstance(given[0][1], ast.Nest)
         shape = shapes_of(record.cls)[name]
-        if start >= 0:
-            layer, entry = given[start]
+        if assigned:
+            layer, entry = given[0]
             value = self._entry(entry, Scope(layer.scope.unit, record, name, layer.scope), shape, (record.cls, name))
         else:
             value = default_value(record.cls, name)
             if value is UNSET and given and shape.only is not None:
-                value = Record(shape.only, (), given[0][1].name.span)
-        for layer, entry in given[start + 1 :]:
+                value = Record(shape.only, head=given[0][1].name.span)
+        for layer, entry in given[assigned:]:
             value = self._merge(value, entry, record, layer, shape)
         return value
 
@@ -131,7 +133,7 @@ class Resolution:
         if isinstance(value, Record):
             head = value.head if value.layers else entry.name.span
             inner = layer_of(value.cls, entry.block, Scope(layer.scope.unit, record, "", layer.scope))
-            return Record(value.cls, (*value.layers, inner), head, value.name)
+            return Record(value.cls, value.layers.under(inner), head, value.name)
         if shape.variants:
             kinds = " or ".join(f"`{name} = {variant} {{ … }}`" for variant in shape.variants)
             return self.report(
@@ -141,13 +143,14 @@ class Resolution:
 
     def reference(self, path: ast.Path, scope: Scope, shape: Shape = ANY, field: str = "") -> Value:
         """What a path stands for; `shape` and `field` are what wants it, for the words about a name unknown."""
-        value = self._first(path.parts[0], scope)
+        value = self._first(path, scope, shape)
         if value is None:
             return self._unknown(path, scope, shape, field)
         for i, part in enumerate(path.parts[1:], 1):
             if value is FAILED:
                 return FAILED
-            value = self._member(value, part, ".".join(p.text for p in path.parts[:i]))
+            wanted = shape if i == len(path.parts) - 1 else ANY
+            value = self._member(value, part, ".".join(p.text for p in path.parts[:i]), wanted)
         if value is UNSET:
             return self.report(
                 "M213",
@@ -158,7 +161,7 @@ class Resolution:
             )
         return value
 
-    def _member(self, value: Value, part: ast.Name, owner: str) -> Value:
+    def _member(self, value: Value, part: ast.Name, owner: str, wanted: Shape) -> Value:
         if isinstance(value, Record):
             name = canonical(value.cls, part.text)
             if name in shapes_of(value.cls):
@@ -166,9 +169,11 @@ class Resolution:
             help = did_you_mean(part.text, shapes_of(value.cls), listing="its fields")
             return self.report("M104", f"`{owner}` is a `{value.kind}` and has no `{part.text}`", part.span, help=help)
         if isinstance(value, Unit):
-            if part.text in value.definitions:
-                return self.definition(value, part.text, part.span)
-            help = did_you_mean(part.text, value.definitions, listing="it defines")
+            found = self._meant(value, part, wanted, None)
+            if found is not None:
+                return found
+            names = (*_of_kinds(value, wanted), *(name for _, name in value.definitions))
+            help = did_you_mean(part.text, names, listing="it defines")
             return self.report("M104", f"`{value.named}` has no `{part.text}`", part.span, help=help)
         if value is UNSET:
             return self.report(
@@ -182,11 +187,31 @@ class Resolution:
             "M104", f"`{owner}` is {describe(value)} and has no fields", part.span, help=f"write `{owner}`"
         )
 
-    def _first(self, name: ast.Name, scope: Scope) -> Value | None:
+    def _meant(self, unit: Unit, name: ast.Name, wanted: Shape, member: ast.Name | None) -> Value | None:
+        """The definition of that name: of several, the one of a kind that is wanted, or that has the `member` asked of it.
+
+        None when there is none.
+        """
+        found = unit.called(name.text)
+        if len(found) > 1:
+            classes = wanted.variants.values()
+            fitting = [d for d in found if KINDS.get(d.kind.text) in classes]
+            if member is not None:
+                fitting = [d for d in found if member.text in shapes_of(KINDS.get(d.kind.text, Record))]
+            found = fitting[:1] if len(fitting) == 1 else found
+        if len(found) > 1:
+            kinds = " and ".join(f"a `{d.kind.text}`" for d in found)
+            labels = tuple(Label(d.name.span, "this or") for d in found)
+            title = f"`{name.text}` is {kinds}: which is meant cannot be told here"
+            return self.report("M105", title, name.span, labels=labels, help="rename one")
+        return self.definition(unit, found[0], name.span) if found else None
+
+    def _first(self, path: ast.Path, scope: Scope, wanted: Shape) -> Value | None:
         """A field of a block around, the innermost first; else a definition of the file; else a file that it uses.
 
         A field counts when it is given or has a default value; where it has neither, a name further out may be meant.
         """
+        name, member = path.parts[0], next(iter(path.parts[1:]), None)
         passed: Value | None = None
         for record in _records(scope):
             field = canonical(record.cls, name.text)
@@ -199,8 +224,9 @@ class Resolution:
             else:
                 passed = passed or UNSET
         unit = scope.unit.home or scope.unit
-        if name.text in unit.definitions:
-            return self.definition(unit, name.text, name.span)
+        found = self._meant(unit, name, wanted, member)
+        if found is not None:
+            return found
         if name.text in unit.namespaces:
             return unit.namespaces[name.text]
         if passed is FAILED:
@@ -211,7 +237,7 @@ class Resolution:
         name = path.parts[0].text
         choices = (*shape.choices, *(shape.variants if shape.only is None else ()))
         unit = scope.unit.home or scope.unit
-        names = [*choices, *unit.definitions, *unit.namespaces]
+        names = [*choices, *_of_kinds(unit, shape), *(known for _, known in unit.definitions), *unit.namespaces]
         names += [known for record in _records(scope) for known in shapes_of(record.cls)]
         guess = did_you_mean(name, names)
         if choices and len(path.parts) == 1:
@@ -219,6 +245,11 @@ class Resolution:
             return self.report("M109", f"`{field}` has no `{name}`", path.span, help=help)
         help = guess or (f"`{field}` takes {takes(shape)}" if field else "")
         return self.report("M103", f"unknown name `{name}`", path.parts[0].span, help=help)
+
+
+def _of_kinds(unit: Unit, wanted: Shape) -> list[str]:
+    """The names of definitions that a field of the shape takes."""
+    return [name for kind, name in unit.definitions if KINDS.get(kind) in wanted.variants.values()]
 
 
 def _records(scope: Scope) -> list[Record]:

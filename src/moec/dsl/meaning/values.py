@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -59,9 +59,13 @@ class Unit:
     directory: Path
     tree: ast.File
     library: bool = False
-    definitions: dict[str, ast.Definition] = field(default_factory=dict)
+    definitions: dict[tuple[str, str], ast.Definition] = field(default_factory=dict)
     namespaces: dict[str, Unit] = field(default_factory=dict)
     home: Unit | None = None
+
+    def called(self, name: str) -> list[ast.Definition]:
+        """The definitions of that name, at most one of each kind."""
+        return [definition for (_, called), definition in self.definitions.items() if called == name]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +96,42 @@ def layer_of(cls: type, block: ast.Block, scope: Scope) -> Layer:
     return Layer(block, scope, {canonical(cls, f.name.text): f for f in block.fields})
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Layers:
+    """Blocks on top of each other, each sharing those below it with all copies of them.
+
+    `given`: of each field what counts, its last assignment and the nested blocks on top of it, with their layers.
+    """
+
+    top: Layer | None = None
+    below: Layers | None = None
+    given: Mapping[str, tuple[tuple[Layer, ast.Field], ...]] = field(default_factory=dict)
+    damaged: bool = False
+
+    def __bool__(self) -> bool:
+        return self.top is not None
+
+    def __iter__(self) -> Iterator[Layer]:
+        """From the top down."""
+        here: Layers | None = self
+        while here is not None and here.top is not None:
+            yield here.top
+            here = here.below
+
+    def under(self, layer: Layer) -> Layers:
+        """These with `layer` on top."""
+        given = dict(self.given)
+        for name, entry in layer.fields.items():
+            before = given.get(name, ()) if isinstance(entry, ast.Nest) else ()
+            given[name] = (*before, (layer, entry))
+        return Layers(layer, self, given, self.damaged or layer.block.damaged)
+
+    def last(self, name: str) -> ast.Field | None:
+        """What the topmost layer that gives the field says."""
+        found = self.given.get(name)
+        return found[-1][1] if found else None
+
+
 @dataclass(eq=False, slots=True)
 class Record:
     """A block: layers of fields for a class of the schema, each field evaluated when first asked for.
@@ -101,7 +141,7 @@ class Record:
     """
 
     cls: type
-    layers: tuple[Layer, ...]
+    layers: Layers = field(default_factory=Layers)
     head: Span | None = None
     name: str = ""
     values: dict[str, Value] = field(default_factory=dict)
@@ -114,11 +154,11 @@ class Record:
     @property
     def damaged(self) -> bool:
         """Whether the parser left out a field, so that nothing can be said to be missing."""
-        return any(layer.block.damaged for layer in self.layers)
+        return self.layers.damaged
 
     def amended(self, block: ast.Block, scope: Scope) -> Record:
         """A late-bound copy with the fields of `block` on top."""
-        return Record(self.cls, (*self.layers, layer_of(self.cls, block, scope)), self.head, self.name)
+        return Record(self.cls, self.layers.under(layer_of(self.cls, block, scope)), self.head, self.name)
 
 
 @dataclass(frozen=True, slots=True)

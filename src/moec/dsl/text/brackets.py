@@ -15,9 +15,16 @@ _OPENERS = {closer: opener for opener, closer in CLOSERS.items()}
 _SIGNS = {"{": "}", "(": ")", "[": "]"}
 
 
+_BEGINNING = frozenset({"NAME", "USE", "SWEEP", "VARY", "WHERE"})
+"""What can only begin a field or a statement right after a closing brace, which has ended the one before."""
+
+
 @dataclass(slots=True)
 class Matched:
-    """Tokens without the newlines inside ( ) and [ ]; `partner[i]` is the index of the bracket that belongs to `i`."""
+    """Tokens without the newlines inside ( ) and [ ], with a comma after each `}` that the next field follows at once.
+
+    `partner[i]` is the index of the bracket that belongs to bracket `i`.
+    """
 
     tokens: list[Token] = field(default_factory=list)
     partner: dict[int, int] = field(default_factory=dict)
@@ -34,11 +41,14 @@ def match_brackets(tokens: Iterable[Token]) -> Matched:
             continue
         if token.type in _OPENERS and not _close(token, matched, stack):
             continue
+        if token.type in _BEGINNING and matched.tokens and matched.tokens[-1].type == "RBRACE":
+            matched.tokens.append(_comma_before(token))
         if token.type in CLOSERS:
             stack.append(len(matched.tokens))
             if len(stack) == DEEPEST + 1:
                 title = f"more than {DEEPEST} brackets inside each other"
                 matched.mistakes.append(Diagnostic("M007", title, token.value, help="take some of them out"))
+                return matched
         matched.tokens.append(token)
     if stack:
         matched.mistakes.append(_never_closed(matched, stack))
@@ -58,6 +68,13 @@ def _close(token: Token, matched: Matched, stack: list[int]) -> bool:
     matched.partner[stack[-1]] = len(matched.tokens)
     matched.partner[len(matched.tokens)] = stack.pop()
     return True
+
+
+def _comma_before(token: Token) -> Token:
+    """The separator that the writer may leave out after a closing brace."""
+    comma = Token("COMMA", ",", line=token.line, column=token.column)
+    comma.value = token.value
+    return comma
 
 
 def _unclosed(opener: Token, *labels: Label) -> Diagnostic:
