@@ -19,7 +19,7 @@ ORDER = {
     "dsl": "units schema text meaning export sources overrides load",
     "dsl.schema": "fields astra_sim costs hardware model parallelism routing serving workload experiment",
     "dsl.text": "ast foreign brackets tree grammar tokens wording parser json_reader json_text",
-    "dsl.meaning": "surface values arithmetic shapes checks later defaults evaluate resolve topology build",
+    "dsl.meaning": "hugging_face surface values arithmetic shapes checks later defaults evaluate resolve topology build",
     "compiler": "ir sizes check placement routing costs lower chakra evidence prepare",
     "compiler.ir": "kernels estimate batch graph verify",
     "compiler.sizes": "layout parameters activations footprint kv_blocks",
@@ -40,6 +40,7 @@ ORDER = {
     "serving.requests": "formats synthetic stream",
     "run": "session phases traces",
     "study": "silicon validation",
+    "serving.requests.formats": "request_trace columns known cleaned delimited json_lines detect",
     "cli": "console options progress ending outcome loading verbs main entry",
 }
 """The rooms of each package, by its dotted name below `moec`: what stands further left knows nothing of what stands further right."""

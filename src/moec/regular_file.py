@@ -31,6 +31,12 @@ def read_regular(path: Path, most: int) -> bytes:
         return stream.read()
 
 
+def reason_of(error: OSError | ValueError) -> str:
+    """Why a file could not be read, to follow a colon."""
+    said = getattr(error, "strerror", None) or "not a path"
+    return said[:1].lower() + said[1:]
+
+
 def _size(count: int) -> str:
     for unit, bytes_ in (("GiB", 2**30), ("MiB", 2**20)):
         if count >= bytes_:

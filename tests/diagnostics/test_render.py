@@ -89,3 +89,34 @@ def test_colour_does_not_change_the_text() -> None:
     report = Report((FITS_NOT, FITS_NOT), {"v3.moe": TEXT})
     assert styled(report).plain == render(report)
     assert "bold red" in {str(span.style) for span in styled(report).spans}
+
+
+def test_twenty_errors_are_shown_and_the_rest_are_counted():
+    many = tuple(Diagnostic("M101", f"error {i}", Span("f", 1, 1, 1, 2)) for i in range(10_000))
+    text = render(Report((*many, Diagnostic("M401", "a warning", severity="warning")), {"f": "x"}))
+
+    assert text.count("error[M101]") == 20
+    assert "warning[M401]" in text
+    assert text.endswith("and 9,980 more errors")
+
+
+def test_of_a_long_line_only_what_stands_around_the_marks_is_shown():
+    line = "a" * 3_000_000 + "WRONG" + "b" * 3_000_000
+    span = Span("f", 1, 3_000_001, 1, 3_000_006)
+    far = Label(Span("f", 1, 1, 1, 2), "because of this")
+
+    text = render(Report((Diagnostic("M101", "no", span, "here", (far,)),), {"f": line}))
+    shown = text.split("\n")
+
+    assert len(text) < 800
+    at = next(i for i, row in enumerate(shown) if "WRONG" in row)
+    assert shown[at][shown[at + 1].index("^") :].startswith("WRONG")
+    assert shown[at + 1].count("^") == 5
+    assert "because of this" in text
+
+
+def test_a_title_that_quotes_a_user_without_end_is_cut():
+    text = render(Report((Diagnostic("M503", f"cannot read `{'x' * 100_000}`: no such file", None),)))
+
+    assert len(text) < 1_200
+    assert text.endswith("no such file")

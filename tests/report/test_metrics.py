@@ -1,5 +1,7 @@
 """The figures of a run: vLLM's names, vLLM's conventions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -74,3 +76,28 @@ def test_a_request_of_one_token_cannot_miss_a_tpot_goal(small_results):
     report = summary(small_results, Goal(tpot_p99=0.02))
 
     assert report["goal_attainment"] == 0.5
+
+
+def silent(results, *which: int):
+    """`results` with these requests generating nothing: finished, without a first token."""
+    output, first = results.requests.output_tokens.copy(), results.requests.first_token_ns.copy()
+    output[list(which)], first[list(which)] = 0, -1
+    return replace(results, requests=replace(results.requests, output_tokens=output, first_token_ns=first))
+
+
+def test_a_request_without_output_is_counted_and_left_out_of_what_it_does_not_have(small_results):
+    report = summary(silent(small_results, 1), Goal(ttft_p99=0.035))
+
+    assert (report["completed"], report["without_output"]) == (2, 1)
+    assert report["mean_ttft_ms"] == report["p99_ttft_ms"] == pytest.approx(30)
+    assert report["mean_e2el_ms"] == pytest.approx((90 + 50) / 2)
+    assert report["goal_attainment"] == 1.0
+    assert report["request_goodput"] == pytest.approx(10)
+
+
+def test_a_goal_is_not_met_by_data_that_are_missing(small_results):
+    report = summary(silent(small_results, 0, 1), Goal(ttft_p99=10, tpot_p99=10))
+
+    assert report["goals"]["ttft_p99"] == {"goal_ms": 10_000, "reached_ms": None, "met": False}
+    assert report["goals"]["tpot_p99"]["met"] is False
+    assert report["goal_attainment"] == report["request_goodput"] == 0.0

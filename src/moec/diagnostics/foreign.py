@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 _HEAD = 8192
 """Characters from the beginning that are looked at."""
+REQUESTS = "a trace of requests"
 QUOTED_MOST = 80
 """Characters of a user's file that a message quotes."""
 
@@ -57,8 +58,13 @@ _KNOWN = (
         "traces are read with `moec trace lint`, `moec trace stats` and `moec trace time`",
     ),
     Foreign(
-        "a trace of requests",
-        _keys("hash_ids", "input_length", "output_length", "timestamp", "prompt"),
+        "a set of prompts as text",
+        _keys("prompt"),
+        "moec counts tokens and has no tokenizer: write a CSV with `input_tokens,output_tokens`, one line a request",
+    ),
+    Foreign(
+        REQUESTS,
+        _keys("hash_ids", "input_length", "output_length", "timestamp"),
         "name it in a workload: `workload w { requests = trace(…) }`",
     ),
     Foreign("JSON", re.compile(r"^\s*[\[{]\s*[\[{\"\d]"), ""),

@@ -9,12 +9,19 @@ _CLOSE = 0.6
 """difflib's ratio from which a name is worth suggesting: two letters of five may differ, not three."""
 
 
+_PREFIX = 4
+"""Letters from which a name counts as the beginning of a longer one."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The closest of `known`, or None when nothing is close."""
+    """The closest of `known`, the shortest that begins with `name` before others; None when nothing is close."""
     names = list(known)
     folded = {n.lower(): n for n in reversed(names)}
     if name.lower() in folded:
         return folded[name.lower()]
+    begun = [n for n in names if len(name) >= _PREFIX and n.lower().startswith(name.lower())]
+    if begun:
+        return min(begun, key=len)
     swapped = [n for n in names if sorted(n) == sorted(name)]
     close = swapped or difflib.get_close_matches(name, names, n=1, cutoff=_CLOSE)
     if close:

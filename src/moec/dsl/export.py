@@ -37,7 +37,8 @@ def _value(value: Any, shape: Shape, directory: Path) -> Any:
         return value
     if isinstance(value, int | float):
         return _number(value, shape.dimension or NUMBER)
-    return Path(os.path.relpath(value, directory)).as_posix() if shape.text else value
+    is_path = shape.text and not shape.plain and value not in shape.choices
+    return Path(os.path.relpath(value, directory)).as_posix() if is_path else value
 
 
 def _number(value: int | float, dimension: Dimension) -> int | float | str:

@@ -133,7 +133,7 @@ def _experiment(
     record = amend(record, overrides, unit, sources)
     building = Building(resolution)
     built = building.record(record)
-    if built is FAILED:
+    if built is FAILED or building.damaged:
         return None
     assert isinstance(built, Experiment)
     return replace(

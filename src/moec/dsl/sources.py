@@ -17,7 +17,7 @@ from moec.dsl.text import ast
 from moec.dsl.text.foreign import not_a_specification
 from moec.dsl.text.json_text import parse_json
 from moec.dsl.text.parser import parse
-from moec.regular_file import SPECIFICATION_MOST, read_regular
+from moec.regular_file import SPECIFICATION_MOST, read_regular, reason_of
 
 STD = Path(__file__).with_name("std")
 _NESTED_KINDS = ("pool", "instance")
@@ -46,9 +46,7 @@ class Sources:
             self._units[key] = unit
         return self._units[key]
 
-    def add(
-        self, text: str, named: str, path: Path, at: Span | None = None, *, library: bool = False
-    ) -> Unit | None:
+    def add(self, text: str, named: str, path: Path, at: Span | None = None, *, library: bool = False) -> Unit | None:
         """The unit of a text that stands for the file at `path`, which is named `at`."""
         self.hashes.setdefault(named, hashlib.sha256(text.encode()).hexdigest())
         is_json = named.endswith(".json")
@@ -81,8 +79,8 @@ class Sources:
             title = f"`{named}` is not UTF-8 text: byte {error.start} is 0x{error.object[error.start]:02x}"
             self.diagnostics.append(Diagnostic("M504", title, at, help="save it as UTF-8"))
         except (OSError, ValueError) as error:
-            reason = (getattr(error, "strerror", None) or "not a path").lower()
-            self.diagnostics.append(Diagnostic("M501", f"cannot read `{named}`: {reason}", at, help=_siblings(path)))
+            help = _siblings(path) if not path.exists() else "name a file of the language, some pages long"
+            self.diagnostics.append(Diagnostic("M501", f"cannot read `{named}`: {reason_of(error)}", at, help=help))
         return None
 
     def _define(self, unit: Unit) -> None:

@@ -24,7 +24,10 @@ PERCENTILES = (90, 95, 99)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Latencies:
-    """Latencies of the finished requests in milliseconds; `tpot` is NaN for a request with one output token."""
+    """Latencies of the finished requests in milliseconds, each `[finished]`.
+
+    `ttft` is NaN for a request without output, `tpot` for one with one output token at most.
+    """
 
     ttft: Floats
     tpot: Floats
@@ -34,7 +37,8 @@ class Latencies:
 def latencies(requests: RequestTable) -> Latencies:
     """Time to first token, time per output token after it, and end to end, of each finished request `[finished]`."""
     done = requests.finish_ns >= 0
-    arrival, first = requests.arrival_ns[done], requests.first_token_ns[done]
+    arrival = requests.arrival_ns[done]
+    first = np.where(requests.first_token_ns[done] < 0, np.nan, requests.first_token_ns[done])
     finish, after_first = requests.finish_ns[done], requests.output_tokens[done] - 1
     tpot = np.divide(finish - first, after_first, out=np.full(len(first), np.nan), where=after_first > 0)
     return Latencies((first - arrival) / 1e6, tpot / 1e6, (finish - arrival) / 1e6)
@@ -50,7 +54,7 @@ def summary(results: Results, goal: Goal | None = None) -> dict[str, Any]:
     each = latencies(requests)
     return {
         **_volume(requests, done),
-        **_statistics("ttft", each.ttft),
+        **_statistics("ttft", each.ttft[~np.isnan(each.ttft)]),
         **_statistics("tpot", each.tpot[~np.isnan(each.tpot)]),
         **gap_statistics(results.gaps),
         **_statistics("e2el", each.e2el),
@@ -100,21 +104,24 @@ def tally_json(tally: Tally) -> dict[str, Any]:
 def goal_attainment(each: Latencies, goal: Goal | None, duration_s: float) -> dict[str, Any]:
     """Per goal its limit, what was reached and whether that is enough; the share of requests that meet all of them.
 
+    A figure that no request has is None and meets nothing; requests without output count neither way.
     `request_goodput` is, as in vLLM, the finished requests per second that meet every goal. Nothing without a goal.
     """
     limits = _limits(goal)
     if not limits:
         return {}
     values = {"ttft_p99": each.ttft, "tpot_p99": each.tpot, "e2el_p99": each.e2el}
-    good = np.ones(len(each.ttft), dtype=bool)
-    report = {}
+    counted = ~np.isnan(each.ttft)
+    good = counted.copy()
+    report: dict[str, dict[str, float | bool | None]] = {}
     for name, limit_ms in limits.items():
         good &= ~(values[name] > limit_ms)  # a request without a TPOT cannot miss its goal
-        reached = _statistics("x", values[name][~np.isnan(values[name])])["p99_x_ms"]
-        report[name] = {"goal_ms": limit_ms, "reached_ms": reached, "met": reached <= limit_ms}
+        known = values[name][~np.isnan(values[name])]
+        reached = _statistics("x", known)["p99_x_ms"] if len(known) else None
+        report[name] = {"goal_ms": limit_ms, "reached_ms": reached, "met": reached is not None and reached <= limit_ms}
     return {
         "goals": report,
-        "goal_attainment": float(good.mean()) if len(good) else 0.0,
+        "goal_attainment": float(good.sum() / counted.sum()) if counted.any() else 0.0,
         "request_goodput": float(good.sum()) / duration_s if duration_s else 0.0,
     }
 
@@ -150,10 +157,12 @@ def _weighted_percentile(sorted_values: Floats, upto: NDArray[np.int64], percent
 def _volume(requests: RequestTable, done: NDArray[np.bool_]) -> dict[str, Any]:
     duration = _duration_s(requests)
     rate = 1 / duration if duration else 0.0
+    silent = int((requests.output_tokens[done] == 0).sum())
     inputs, outputs = int(requests.input_tokens[done].sum()), int(requests.output_tokens[done].sum())
     return {
         "duration": duration,
         "completed": int(done.sum()),
+        **({"without_output": silent} if silent else {}),
         "total_input_tokens": inputs,
         "total_output_tokens": outputs,
         "request_throughput": int(done.sum()) * rate,

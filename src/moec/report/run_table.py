@@ -64,6 +64,8 @@ def _latency_table(summary: Mapping[str, Any]) -> Table:
 def _goal_cell(goal: Mapping[str, Any] | None) -> Text:
     if goal is None:
         return Text("")
+    if goal["reached_ms"] is None:
+        return Text(f"{_ms(goal['goal_ms'])} no data", "red")
     return Text(f"{_ms(goal['goal_ms'])} {'met' if goal['met'] else 'missed'}", "green" if goal["met"] else "red")
 
 

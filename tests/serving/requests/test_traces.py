@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from moec.dsl.schema import TraceRequests
 from moec.serving.requests.formats import Trace, read_trace
 
 WORKLOADS = Path(__file__).parents[3].parent / "shared" / "validation" / "workloads"
@@ -20,10 +21,10 @@ def read(tmp_path: Path, text: str, *, count: int | None = None, with_ids: bool 
     return trace
 
 
-def refused_or_read(tmp_path, text, *, count=None, with_ids=False):
+def refused_or_read(tmp_path, text, *, count=None, with_ids=False, timed=True, **given):
     file = tmp_path / "trace.x"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    trace, found = read_trace(file, count=count, with_ids=with_ids)
+    trace, found = read_trace(TraceRequests(str(file), count, **given), timed=timed, with_ids=with_ids)
     return trace, [f"{d.code}: {d.title}" for d in found]
 
 
@@ -57,7 +58,7 @@ GOOD = {
     ),
     "BurstGPT": (
         "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n5,ChatGPT,472,18,490,Conversation log\n",
-        [(472, 18, 5_000_000_000)],
+        [(472, 18, 0)],
     ),
     "Mooncake": (lines({"timestamp": 27482.5, "input_length": 600, "output_length": 52, "hash_ids": [46, 47]}), [(600, 52, 27_482_500_000)]),
     "byte order mark, CRLF, blank lines": ("\ufeff\r\ninput_tokens,output_tokens\r\n\r\n1,1\r\n\r\n", [(1, 1)]),
@@ -184,7 +185,7 @@ def test_files_that_are_no_trace(text: str, message: str, tmp_path: Path) -> Non
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    trace, found = read_trace(tmp_path / "none.csv", count=None, with_ids=False)
+    trace, found = read_trace(TraceRequests(str(tmp_path / "none.csv")), timed=True, with_ids=False)
 
     assert trace is None
     assert [(d.code, d.title) for d in found] == [("M510", "cannot read `none.csv`: no such file or directory")]
@@ -194,7 +195,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["sharegpt-qwen3-30b-a3b-300-sps10", "sharegpt-llama-3.1-8b-300-sps10"])
 def test_the_sharegpt_traces_are_read_as_they_are(name: str) -> None:
     file = WORKLOADS / f"{name}.jsonl"
-    trace, found = read_trace(file, count=None, with_ids=True)
+    trace, found = read_trace(TraceRequests(str(file)), timed=True, with_ids=True)
     plain = [json.loads(line) for line in file.read_text().splitlines()]
 
     assert trace is not None
@@ -206,8 +207,107 @@ def test_the_sharegpt_traces_are_read_as_they_are(name: str) -> None:
 
 @pytest.mark.skipif(not WORKLOADS.exists(), reason="the validation data is not checked out beside the repository")
 def test_the_tsv_trace_is_read_as_it_is() -> None:
-    trace, _ = read_trace(WORKLOADS / "share-gpt-req100-rate10.tsv", count=None, with_ids=False)
+    trace, _ = read_trace(TraceRequests(str(WORKLOADS / "share-gpt-req100-rate10.tsv")), timed=True, with_ids=False)
 
     assert trace is not None
     assert len(trace.input_tokens) == 100
     assert rows(trace)[0] == (10, 70, 46926808)
+
+
+BAILIAN = [
+    {"chat_id": 1, "parent_chat_id": -1, "timestamp": 0.5, "input_length": 33, "output_length": 20, "turn": 1, "hash_ids": [1, 2, 3]},
+    {"chat_id": 2, "parent_chat_id": 1, "timestamp": 61.25, "input_length": 16, "output_length": 20, "turn": 2, "hash_ids": [9]},
+]  # fmt: skip
+
+
+def test_the_keys_decide_the_unit_and_the_size_of_a_block(tmp_path: Path) -> None:
+    trace, found = refused_or_read(tmp_path, lines(*BAILIAN), with_ids=True)
+
+    assert rows(trace) == [(33, 20, 500_000_000), (16, 20, 61_250_000_000)]
+    assert trace.tokens_per_id == 16
+    assert ["sessions" in note for note in found] == [True]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["prompt_len,gen_len,arrival_s", "Input_Tokens;Output_Tokens;arrived_at_ms", "num_prefill_tokens,num_decode_tokens,timestamp_us"],
+)  # fmt: skip
+def test_columns_are_known_by_their_usual_names(tmp_path: Path, header: str) -> None:
+    unit = {"_s": 1e9, "ms": 1e6, "us": 1e3}[header[-2:]]
+    separator = ";" if ";" in header else ","
+
+    trace = read(tmp_path, f"{header}\n{separator.join(['5.0', '2', '3'])}\n")
+
+    assert rows(trace) == [(5, 2, round(3 * unit))]
+
+
+def test_columns_of_any_name_can_be_given(tmp_path: Path) -> None:
+    text = "p,g,when,who\n5,2,3,a\n"
+
+    trace, found = refused_or_read(tmp_path, text, input="p", output="g", arrival="when", id="who", unit="ms")
+
+    assert not found
+    assert rows(trace) == [(5, 2, 3_000_000)]
+    assert trace.request_id == ("a",)
+
+
+def test_a_unit_that_nothing_says_is_asked_for(tmp_path: Path) -> None:
+    text = "input_tokens,output_tokens,arrival_time\n5,2,3\n"
+
+    assert refused_or_read(tmp_path, text)[1] == ["M511: nothing says in which unit the times in `arrival_time` are"]
+    assert refused_or_read(tmp_path, text, timed=False)[0] is not None
+    assert rows(refused_or_read(tmp_path, text, unit="us")[0]) == [(5, 2, 3000)]
+
+
+def test_a_column_that_is_not_there_is_named(tmp_path: Path) -> None:
+    text = "input_tokens,output_tokens\n5,2\n"
+
+    assert refused_or_read(tmp_path, text, input="prompt")[1] == ["M511: the file has no column `prompt`"]
+
+
+@pytest.mark.parametrize(
+    ("step", "said"), [(2, []), (0.1, ["M513: the 20 requests of `trace.x` all arrive within 1.9 ms"])]
+)
+def test_arrivals_too_close_to_be_true_are_warned_of(tmp_path: Path, step: float, said: list[str]) -> None:
+    text = lines(*({"timestamp": step * i, "input_length": 9, "output_length": 1} for i in range(20)))
+
+    assert refused_or_read(tmp_path, text)[1] == said
+
+
+def test_failed_requests_of_burstgpt_are_left_out_and_counted(tmp_path: Path) -> None:
+    text = "Timestamp,Session ID,Request tokens,Response tokens\n5,1,7,3\n6,1,8,0\n9,2,9,4\n"
+
+    trace, found = refused_or_read(tmp_path, text)
+
+    assert rows(trace) == [(7, 3, 0), (9, 4, 4_000_000_000)]
+    assert found == [
+        "M511: moec does not use sessions (`Session ID`) of `trace.x`",
+        "M511: moec leaves out 1 failed request, with 0 response tokens of `trace.x`",
+    ]
+
+
+def test_images_are_not_passed_over_in_silence(tmp_path: Path) -> None:
+    text = "TIMESTAMP,NumImages,ContextTokens,GeneratedTokens\n2024-10-15 00:00:00.034,3,1203,41\n"
+
+    assert refused_or_read(tmp_path, text)[1] == ["M511: moec does not use images (`NumImages`) of `trace.x`"]
+
+
+def test_an_array_of_objects_is_read_as_lines_of_them(tmp_path: Path) -> None:
+    assert rows(read(tmp_path, json.dumps([simple(), simple(input_toks=4)]))) == [(3, 2, 5), (4, 2, 5)]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        (json.dumps([{"id": "q", "conversations": [{"from": "human", "value": "x" * 50_000}]}]), "ShareGPT"),
+        (json.dumps({"session_id": "s", "arrival_time_ns": 0, "sub_requests": [{"input_toks": 1}]}), "sessions"),
+        (json.dumps({"prompt": "What?", "output_tokens": 40}), "prompts as text"),
+        (json.dumps({"hidden_size": 2048, "num_hidden_layers": 48}), "Hugging Face"),
+    ],
+)  # fmt: skip
+def test_what_other_programs_write_is_recognised_and_not_shown(tmp_path: Path, text: str, word: str) -> None:
+    trace, found = refused_or_read(tmp_path, text)
+
+    assert trace is None
+    assert word in found[0]
+    assert len(found[0]) < 300

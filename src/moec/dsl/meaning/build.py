@@ -14,6 +14,7 @@ from moec.diagnostics.nearest import did_you_mean, nearest
 from moec.diagnostics.not_yet import cannot_yet
 from moec.dsl import schema
 from moec.dsl.meaning import checks
+from moec.dsl.meaning.hugging_face import HUGGING_FACE, MODEL_PARTS
 from moec.dsl.meaning.later import later_fields
 from moec.dsl.meaning.resolve import Resolution
 from moec.dsl.meaning.shapes import Shape, fields_of, required, shapes_of
@@ -21,7 +22,7 @@ from moec.dsl.meaning.surface import canonical, surface_name
 from moec.dsl.meaning.topology import TOPOLOGY_LAWS
 from moec.dsl.meaning.values import FAILED, UNSET, Absent, Identifier, Quantity, Record, TextValue, Value
 from moec.dsl.text import ast
-from moec.regular_file import DATA_MOST, read_regular
+from moec.regular_file import DATA_MOST, read_regular, reason_of
 
 NOWHERE = Span("", 1, 1, 1, 1)
 
@@ -34,6 +35,8 @@ class Building:
     spans: dict[str, Span] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    damaged: bool = False
+    """Whether something was left out for a syntax error, so that the whole is not what was meant."""
 
     def note(self, diagnostic: Diagnostic) -> Absent:
         """Report a mistake."""
@@ -42,6 +45,7 @@ class Building:
 
     def record(self, record: Record, path: str = "") -> Any:
         """The dataclass of a record, or FAILED when anything in it has a mistake; all of them are reported."""
+        self.damaged |= record.damaged
         self._check_names(record)
         shapes = shapes_of(record.cls)
         values = {name: self._field(record, name, shape, path) for name, shape in shapes.items()}
@@ -85,6 +89,8 @@ class Building:
             return value
         if isinstance(value, Identifier) and value.text in shape.choices:
             return value.text
+        if isinstance(value, TextValue) and shape.plain:
+            return value.text
         if isinstance(value, TextValue) and shape.text:
             folder = fields_of(record.cls)[name].metadata["folder"]
             return self._existing_folder(value, at) if folder else self._existing_file(value, at)
@@ -96,10 +102,8 @@ class Building:
         try:
             content = read_regular(path, DATA_MOST)
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "not a path"
-            return self.note(
-                Diagnostic("M503", f"cannot read `{value.text}`: {reason.lower()}", at, help=_where(value))
-            )
+            title = f"cannot read `{value.text}`: {reason_of(error)}"
+            return self.note(Diagnostic("M503", title, at, help=_where(value)))
         self.files[value.text] = hashlib.sha256(content).hexdigest()
         return str(path.absolute())
 
@@ -114,8 +118,8 @@ class Building:
                 name = f"{value.text.rstrip('/')}/{os.path.relpath(file, path).replace(os.sep, '/')}"
                 self.files[name] = hashlib.sha256(read_regular(file, DATA_MOST)).hexdigest()
         except (OSError, ValueError) as error:
-            reason = (getattr(error, "strerror", None) or "not a path").lower()
-            return self.note(Diagnostic("M503", f"cannot read `{value.text}`: {reason}", at, help=_where(value)))
+            title = f"cannot read `{value.text}`: {reason_of(error)}"
+            return self.note(Diagnostic("M503", title, at, help=_where(value)))
         return str(path.absolute())
 
     def _check_names(self, record: Record) -> None:
@@ -139,7 +143,9 @@ class Building:
             help = "leave it out: decoding is autoregressive" if name == "decode" and record.cls is schema.Model else ""
             self.note(cannot_yet(f"`{name}` of `{record.kind}`", entry.name.span, help))
             return
-        help = did_you_mean(name, shapes_of(record.cls), listing="its fields") or "it has no fields"
+        meant = HUGGING_FACE.get(name) if record.cls.__name__ in MODEL_PARTS else None
+        help = f"`{name}` of a Hugging Face config is {meant}" if meant else ""
+        help = help or did_you_mean(name, shapes_of(record.cls), listing="its fields") or "it has no fields"
         self.note(Diagnostic("M101", f"`{record.kind}` has no field `{name}`", entry.name.span, help=help))
 
     def _twice(self, entry: ast.Field, first: ast.Name) -> None:

@@ -80,6 +80,8 @@ def _wrap(value: Record, shape: Shape, name: str) -> str:
 
 
 def _how(value: Value, shape: Shape, name: str) -> str:
+    if shape.plain:
+        return 'a name is written in quotes: `"prompt_len"`'
     if shape.text:
         return 'a path is written in quotes: `"requests.csv"`'
     if shape.choices:
@@ -110,7 +112,7 @@ def takes(shape: Shape) -> str:
     if shape.truth:
         parts.append("`true` or `false`")
     if shape.text:
-        parts.append("a path in quotes")
+        parts.append("a name in quotes" if shape.plain else "a path in quotes")
     if shape.choices:
         parts.append(f"one of {listed(shape.choices)}")
     if shape.variants:

@@ -10,18 +10,23 @@ from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from moec.dsl.meaning.surface import surface_name
+from moec.dsl.schema.fields import NAME
 from moec.dsl.units import NUMBER, Dimension
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The union of what a field takes: a number of a dimension, a truth, a path, an identifier, one of some blocks."""
+    """The union of what a field takes: a number of a dimension, a truth, a path, an identifier, one of some blocks.
+
+    `text` is a path, unless it is `plain`.
+    """
 
     optional: bool = False
     dimension: Dimension | None = None
     whole: bool = False
     truth: bool = False
     text: bool = False
+    plain: bool = False
     choices: tuple[str, ...] = ()
     variants: Mapping[str, type] = dataclasses.field(default_factory=dict)
 
@@ -56,7 +61,7 @@ def _shape(annotation: Any) -> Shape:
     if origin is Annotated:
         base, *extras = get_args(annotation)
         dimension = next((extra for extra in extras if isinstance(extra, Dimension)), None)
-        shape = _shape(base)
+        shape = dataclasses.replace(_shape(base), plain=NAME in extras)
         return dataclasses.replace(shape, dimension=dimension) if dimension is not None else shape
     if origin is Literal:
         return Shape(choices=get_args(annotation))
@@ -84,6 +89,7 @@ def _merged(shapes: list[Shape]) -> Shape:
         whole=any(s.whole for s in shapes),
         truth=any(s.truth for s in shapes),
         text=any(s.text for s in shapes),
+        plain=any(s.plain for s in shapes),
         choices=tuple(c for s in shapes for c in s.choices),
         variants={name: cls for s in shapes for name, cls in s.variants.items()},
     )

@@ -13,6 +13,9 @@ BytesPerSecond = Annotated[float, units.RATE]
 Flops = Annotated[float, units.COMPUTE]
 Tokens = Annotated[int, units.TOKENS]
 Rate = Annotated[float, units.REQUESTS_PER_SECOND]
+NAME = "name"
+"""Marks a string that is a name in a user's file, not a path."""
+Name = Annotated[str, NAME]
 Watts = Annotated[float, units.POWER]
 
 

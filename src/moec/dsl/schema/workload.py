@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from moec.dsl.schema.fields import MOST_SEED, Rate, Seconds, Tokens, spec
+from moec.dsl.schema.fields import MOST_SEED, Name, Rate, Seconds, Tokens, spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +29,26 @@ Length = Tokens | UniformLength | LognormalLength
 
 @dataclass(frozen=True, slots=True)
 class TraceRequests:
-    """A file of requests, recognised by content: our CSV, or the `input_toks/output_toks/arrival_time_ns` JSONL or TSV."""
+    """A file of requests: a table or JSON lines, its columns told by their names or given (docs/serving.md)."""
 
     file: str = spec("path, relative to the .moe file")
     count: int | None = spec("only the first so many", None, at_least=1)
+    input: Name | None = spec("column or key of the prompt's tokens; told by its name when absent", None)
+    output: Name | None = spec("column or key of the generated tokens", None)
+    arrival: Name | None = spec("column or key of the arrival time", None)
+    id: Name | None = spec("column or key of the request's id", None)
+    unit: Literal["s", "ms", "us", "ns"] | None = spec("of the arrival times; told by their column when absent", None)
+    block: Tokens | None = spec(
+        "tokens that one of `hash_ids` stands for; told by the keys when absent", None, at_least=1
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
     """Synthetic lengths."""
 
-    input: Length = spec("prompt tokens: a number or `uniform(…)` or `lognormal(…)`")
-    output: Length = spec("generated tokens")
+    input: Length = spec("prompt tokens: a number or `uniform(…)` or `lognormal(…)`", at_least=1)
+    output: Length = spec("generated tokens", at_least=1)
     count: int = spec("requests", at_least=1, at_most=10_000_000)
     seed: int | None = spec("the experiment's when absent", None, at_least=0, at_most=MOST_SEED)
 

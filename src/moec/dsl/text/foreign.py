@@ -20,7 +20,11 @@ def not_a_specification(text: str, named: str, *, is_json: bool, at: Span | None
     if is_json:
         foreign = recognised(text)
         known = at is not None or (foreign is not None and bool(foreign.advice))
-        return _refused(text, named, at, 'begins with `{"moe": 1, …`') if known and not _JSON_EDITION.search(text) else None
+        return (
+            _refused(text, named, at, 'begins with `{"moe": 1, …`')
+            if known and not _JSON_EDITION.search(text)
+            else None
+        )
     if not text.strip() or _EDITION.search(text) or (_DEFINITION.search(text) and recognised(text) is None):
         return None
     return _refused(text, named, at, "begins with the line `moe 1`")

@@ -86,7 +86,9 @@ def _hint(token: Token, previous: Token | None, accepted: set[str]) -> str:
         return "a field is written `name = value`"
     if kind == "EQUAL" and "COLON" in accepted:
         return "an argument is written `name: value`"
-    if "_NEWLINE" in accepted and kind in ("NAME", "NUMBER", "STRING"):
+    if "_NEWLINE" in accepted and kind == "NAME":
+        return f"put a comma before `{token}`"
+    if "_NEWLINE" in accepted and kind in ("NUMBER", "STRING"):
         return "a comma or a new line ends a field"
     if kind in ("_NEWLINE", "$END") and "LBRACE" in accepted and "EQUAL" in accepted:
         return "a definition is written `kind name { … }` or `kind name = base { … }`"

@@ -40,6 +40,8 @@ def workload_of(experiment: Experiment) -> tuple[RequestStream | None, list[Diag
     workload = experiment.workload
     if workload is None:
         return None, []
+    notes: list[Diagnostic] = []
+    span = experiment.span("workload.requests")
     match workload.requests:
         case Lengths() as lengths:
             if isinstance(workload.arrivals, Recorded):
@@ -48,17 +50,30 @@ def workload_of(experiment: Experiment) -> tuple[RequestStream | None, list[Diag
             stream = RequestStream(_numbered(lengths.count), np.zeros(lengths.count, np.int64), prompt, answer)
         case TraceRequests() as source:
             cached = experiment.serving.kv_cache.prefix_caching
-            trace, found = read_trace(Path(source.file), count=source.count, with_ids=cached)
+            trace, found = read_trace(source, timed=isinstance(workload.arrivals, Recorded), with_ids=cached)
+            notes = [replace(d, span=span) for d in found]
             if trace is None:
-                span = experiment.span("workload.requests")
-                return None, [replace(d, span=span) for d in found]
+                return None, notes
             if trace.arrival_ns is None and isinstance(workload.arrivals, Recorded):
                 return None, [_no_times(experiment, Path(source.file).name)]
             stream = _of_trace(trace)
         case other:
             assert_never(other)
     arranged, found = _arrange(experiment, stream)
-    return arranged, [*found, *_no_ids(experiment, stream)]
+    return arranged, [*notes, *found, *_no_ids(experiment, stream), *_no_output(experiment, stream)]
+
+
+def _no_output(experiment: Experiment, stream: RequestStream) -> list[Diagnostic]:
+    """A warning about requests that generate nothing, which have neither a first token nor a time per token."""
+    silent = int((stream.output_tokens == 0).sum())
+    if not silent:
+        return []
+    subject = (
+        f"{silent:,} of {len(stream.output_tokens):,} requests generate" if silent > 1 else "one request generates"
+    )
+    title = f"{subject} no tokens: served as prompts, left out of time to first token and per output token"
+    help = "remove their lines if they stand for failures"
+    return [Diagnostic("M512", title, experiment.span("workload.requests"), help=help, severity="warning")]
 
 
 def _of_trace(trace: Trace) -> RequestStream:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 
 from moec.diagnostics import Diagnostic
+from moec.dsl.schema import TraceRequests
+from moec.serving.requests.formats.cleaned import cleaned
+from moec.serving.requests.formats.columns import NANOSECONDS, Columns, Unit, columns_of
 from moec.serving.requests.formats.known import unknown
 from moec.serving.requests.formats.request_trace import (
     MOST_NS,
@@ -26,16 +29,18 @@ SECOND = 1_000_000_000
 
 
 def _whole(text: str) -> int:
-    if not re.fullmatch("[+-]?[0-9]+", text):
+    if not re.fullmatch(r"[+-]?[0-9]+(\.0*)?", text):
         raise ValueError(text)
-    return int(text)
+    return int(text.partition(".")[0])
 
 
-def _seconds(text: str) -> int:
+def _time(unit: Unit, text: str) -> int:
+    if unit == "ns":
+        return _whole(text)
     value = float(text)
     if not np.isfinite(value):
         raise ValueError(text)
-    return round(value * SECOND)
+    return round(value * NANOSECONDS[unit])
 
 
 def _calendar(text: str) -> int:
@@ -47,41 +52,29 @@ def _calendar(text: str) -> int:
     return passed // timedelta(seconds=1) * SECOND + int(digits.ljust(9, "0")[:9] or 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """A known header: which columns hold what, and how times are written."""
-
-    input: str
-    output: str
-    arrival: str | None
-    time: Callable[[str], int]
-    request_id: str | None = None
+TIMES: dict[Unit, Callable[[str], int]] = {**{unit: partial(_time, unit) for unit in NANOSECONDS}, "date": _calendar}
+"""How a time is read, in nanoseconds."""
 
 
-KNOWN = (
-    Columns("input_tokens", "output_tokens", "arrival_s", _seconds, "request_id"),
-    Columns("input_toks", "output_toks", "arrival_time_ns", _whole),
-    # Azure LLM inference traces (Azure/AzurePublicDataset): context and generated tokens with a wall-clock time
-    Columns("ContextTokens", "GeneratedTokens", "TIMESTAMP", _calendar),
-    # BurstGPT (arXiv 2401.17644): seconds from the start
-    Columns("Request tokens", "Response tokens", "Timestamp", _seconds),
-)
-
-
-def read_table(name: str, lines: list[str], count: int | None) -> tuple[Trace | None, list[Diagnostic]]:
-    """The requests of a table; its header tells what the columns are."""
+def read_table(
+    name: str, lines: list[str], source: TraceRequests, *, timed: bool
+) -> tuple[Trace | None, list[Diagnostic]]:
+    """The requests of a table; its header, or what `source` says of it, tells what the columns are."""
     start = next(i for i, line in enumerate(lines) if line.strip())
-    separator = "\t" if "\t" in lines[start] else ","
-    header = [cell.strip() for cell in next(csv.reader([lines[start]], delimiter=separator))]
-    columns = next((k for k in KNOWN if k.input in header and k.output in header), None)
-    if columns is None:
-        return None, [unknown(name, header)]
+    separator = next((s for s in "\t;" if s in lines[start]), ",")
+    try:
+        header = [cell.strip() for cell in next(csv.reader([lines[start]], delimiter=separator))]
+    except csv.Error as error:
+        return None, [Diagnostic("M512", f"`{name}` is no table: {error}", help="a quote may never be closed")]
+    columns = columns_of(header, source, timed=timed)
+    if not isinstance(columns, Columns):
+        return None, [columns or unknown(name, header, lines[start])]
     twice = next((cell for cell in header if cell and header.count(cell) > 1), None)
     if twice is not None:
         return None, [Diagnostic("M511", f"`{name}` has the column `{twice}` twice", help="keep one")]
     bad: list[BadLine] = []
     try:
-        rows = list(_rows(lines, start + 1, separator, header, columns, count, bad))
+        rows = list(_rows(lines, start + 1, separator, header, columns, source.count, bad))
     except csv.Error as error:
         return None, [Diagnostic("M512", f"`{name}` is no table: {error}", help="a quote may never be closed")]
     if bad:
@@ -89,10 +82,8 @@ def read_table(name: str, lines: list[str], count: int | None) -> tuple[Trace | 
     if not rows:
         return None, [Diagnostic("M517", f"`{name}` has a header and no requests", help="add a line per request")]
     prompt, answer, arrival = (np.array([row[i] for row in rows], dtype=np.int64) for i in range(3))
-    if columns.time is _calendar:
-        arrival = arrival - arrival.min()  # a date means nothing here: the first request comes at zero
-    names = tuple(row[3] for row in rows) if columns.request_id in header else None
-    return Trace(prompt, answer, arrival if columns.arrival in header else None, names), []
+    names = tuple(row[3] for row in rows) if columns.request_id else None
+    return cleaned(Trace(prompt, answer, arrival if columns.arrival else None, names), columns, name, header)
 
 
 def _rows(
@@ -124,9 +115,9 @@ def _row(cells: list[str], header: list[str], columns: Columns) -> tuple[int, in
     for column, read, least, most in (
         (columns.input, _whole, 1, MOST_TOKENS),
         (columns.output, _whole, 0, MOST_TOKENS),
-        (columns.arrival, columns.time, 0, MOST_NS),
+        (columns.arrival, TIMES[columns.unit or "s"], 0, MOST_NS),
     ):
-        if column is None or column not in cell:
+        if not column:
             values.append(0)
             continue
         try:
@@ -136,4 +127,4 @@ def _row(cells: list[str], header: list[str], columns: Columns) -> tuple[int, in
         if wrong := out_of_range(value, least, most):
             return f"has {short(cell[column])} for `{column}`, {wrong}"
         values.append(value)
-    return values[0], values[1], values[2], cell.get(columns.request_id or "", "")
+    return values[0], values[1], values[2], cell.get(columns.request_id, "")

@@ -6,13 +6,15 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from moec.arrays import Ints
 from moec.diagnostics import Diagnostic
+from moec.dsl.schema import TraceRequests
+from moec.serving.requests.formats.cleaned import cleaned
+from moec.serving.requests.formats.columns import NANOSECONDS, Columns, columns_of
 from moec.serving.requests.formats.known import unknown
 from moec.serving.requests.formats.request_trace import (
     MOST_NS,
@@ -24,60 +26,45 @@ from moec.serving.requests.formats.request_trace import (
     short,
 )
 
-MILLISECOND = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """A known set of keys; `unit_ns` is the unit of its times, `tokens_per_id` how many tokens one id names.
-
-    An empty `arrival`: the file has no times.
-    """
-
-    input: str
-    output: str
-    arrival: str
-    ids: str
-    unit_ns: int
-    tokens_per_id: int
-
-
-KNOWN = (
-    Keys("input_toks", "output_toks", "arrival_time_ns", "input_tok_ids", 1, 1),
-    # Mooncake (kvcache-ai/Mooncake, trace format): milliseconds, and a hash per 512-token block
-    Keys("input_length", "output_length", "timestamp", "hash_ids", MILLISECOND, 512),
-)
-
 LONG_LIST = re.compile(r"\[[0-9,\s]*\]")
 """A list of numbers: token ids, the bulk of a line. They are cut out before the JSON is parsed."""
 
 
-def read_lines(name: str, lines: list[str], count: int | None, with_ids: bool) -> tuple[Trace | None, list[Diagnostic]]:
-    """The requests of a JSONL file; its first line tells which keys it uses."""
-    numbered = [(i, line) for i, line in enumerate(lines, 1) if line.strip()][:count]
-    keys, problem = _keys_of(name, *numbered[0])
-    if keys is None:
-        return None, problem
+def read_lines(
+    name: str, lines: list[str], source: TraceRequests, *, timed: bool, with_ids: bool
+) -> tuple[Trace | None, list[Diagnostic]]:
+    """The requests of a JSONL file; the keys of its first line, or what `source` says of them, tell what they are."""
+    numbered = [(i, line) for i, line in enumerate(lines, 1) if line.strip()][: source.count]
+    try:
+        keys = sorted(_record(numbered[0][1]))
+    except ValueError as error:
+        return None, bad_lines(name, [BadLine(numbered[0][0], str(error))])
+    columns = columns_of(keys, source, timed=timed)
+    if not isinstance(columns, Columns):
+        return None, [columns or unknown(name, keys, numbered[0][1])]
     bad: list[BadLine] = []
-    rows = [row for i, line in numbered if (row := _row(i, line, keys, with_ids, bad)) is not None]
+    rows = [row for i, line in numbered if (row := _row(i, line, columns, with_ids, bad)) is not None]
     if bad:
         return None, bad_lines(name, bad)
-    columns = np.array([row[:3] for row in rows], dtype=np.int64)
-    arrival = columns[:, 2] if keys.arrival else None
+    numbers = np.array([row[:3] for row in rows], dtype=np.int64)
+    arrival = numbers[:, 2] if columns.arrival else None
     known = with_ids and all(row[3] is not None for row in rows)
     ids = tuple(row[3] for row in rows if row[3] is not None) if known else None
-    return Trace(columns[:, 0], columns[:, 1], arrival, None, ids, keys.tokens_per_id), []
+    names = tuple(row[4] for row in rows) if columns.request_id else None
+    return cleaned(Trace(numbers[:, 0], numbers[:, 1], arrival, names, ids, columns.block), columns, name, keys)
 
 
-def _keys_of(name: str, number: int, line: str) -> tuple[Keys | None, list[Diagnostic]]:
+def read_array(
+    name: str, text: str, source: TraceRequests, *, timed: bool, with_ids: bool
+) -> tuple[Trace | None, list[Diagnostic]]:
+    """The requests of a JSON array of objects, each as a line of `read_lines`."""
     try:
-        first = _record(line)
-    except ValueError as error:
-        return None, bad_lines(name, [BadLine(number, str(error))])
-    keys = next((k for k in KNOWN if k.input in first and k.output in first), None)
-    if keys is None:
-        return None, [unknown(name, sorted(first))]
-    return keys if keys.arrival in first else replace(keys, arrival=""), []
+        entries = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return None, [Diagnostic("M512", f"`{name}` is not JSON: {str(error)[:80]}", help="write one object a line")]
+    if not entries or not all(isinstance(entry, dict) for entry in entries):
+        return None, [unknown(name, [], text)]
+    return read_lines(name, [json.dumps(entry) for entry in entries], source, timed=timed, with_ids=with_ids)
 
 
 def _record(line: str) -> Mapping[str, Any]:
@@ -94,18 +81,19 @@ def _record(line: str) -> Mapping[str, Any]:
 
 
 def _row(
-    number: int, line: str, keys: Keys, with_ids: bool, bad: list[BadLine]
-) -> tuple[int, int, int, Ints | None] | None:
+    number: int, line: str, columns: Columns, with_ids: bool, bad: list[BadLine]
+) -> tuple[int, int, int, Ints | None, str] | None:
+    unit = NANOSECONDS[columns.unit] if columns.unit in NANOSECONDS else NANOSECONDS["s"]
     try:
         record = _record(line)
-        tokens = _number(record, keys.input, 1, MOST_TOKENS)
-        output = _number(record, keys.output, 0, MOST_TOKENS)
-        arrival = _number(record, keys.arrival, 0, MOST_NS, keys.unit_ns) if keys.arrival else 0
-        ids = _ids(record, keys, line, tokens) if with_ids else None
+        tokens = _number(record, columns.input, 1, MOST_TOKENS)
+        output = _number(record, columns.output, 0, MOST_TOKENS)
+        arrival = _number(record, columns.arrival, 0, MOST_NS, unit) if columns.arrival else 0
+        ids = _ids(record, columns, line, tokens) if with_ids and columns.ids else None
     except ValueError as error:
         bad.append(BadLine(number, str(error)))
         return None
-    return tokens, output, arrival, ids
+    return tokens, output, arrival, ids, str(record.get(columns.request_id, ""))
 
 
 def _number(record: Mapping[str, Any], key: str, least: int, most: int, unit: int = 0) -> int:
@@ -123,18 +111,19 @@ def _number(record: Mapping[str, Any], key: str, least: int, most: int, unit: in
     return round(value * (unit or 1))
 
 
-def _ids(record: Mapping[str, Any], keys: Keys, line: str, tokens: int) -> Ints | None:
+def _ids(record: Mapping[str, Any], columns: Columns, line: str, tokens: int) -> Ints | None:
     """The list of ids, read from the line itself: parsing it as JSON takes ten times as long."""
-    if keys.ids not in record:
+    if columns.ids not in record:
         return None
-    found = re.search(rf'"{keys.ids}"\s*:\s*\[([0-9,\s]*)\]', line)
+    found = re.search(rf'"{columns.ids}"\s*:\s*\[([0-9,\s]*)\]', line)
     try:
         ids = np.array([int(i) for i in found[1].split(",")] if found and found[1].strip() else [], dtype=np.int64)
     except (ValueError, OverflowError):
         found = None
     if found is None:
-        raise ValueError(f"has something else than whole numbers in `{keys.ids}`")
-    needed = -(-tokens // keys.tokens_per_id)
+        raise ValueError(f"has something else than whole numbers in `{columns.ids}`")
+    needed = -(-tokens // columns.block)
     if len(ids) != needed:
-        raise ValueError(f"has {len(ids)} entries in `{keys.ids}`, {needed} are needed for {tokens} tokens")
+        blocks = f", in blocks of {columns.block} (`trace(…, block: …)` says another)" if columns.block > 1 else ""
+        raise ValueError(f"has {len(ids)} entries in `{columns.ids}`, {needed} are needed for {tokens} tokens{blocks}")
     return ids

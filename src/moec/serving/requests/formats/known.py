@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from moec.diagnostics import Diagnostic
+from moec.diagnostics.foreign import REQUESTS, excerpt, recognised
 
 FORMATS = (
     "a CSV with `input_tokens,output_tokens` and maybe `arrival_s` or `request_id`; LLMServingSim's JSONL or TSV "
@@ -11,7 +14,12 @@ FORMATS = (
 )
 
 
-def unknown(name: str, names: list[str]) -> Diagnostic:
-    """The file has none of the known sets of columns."""
-    shown = ", ".join(f"`{n}`" for n in names[:8])
-    return Diagnostic("M511", f"`{name}` has none of the known columns; it has {shown}", help=f"a trace is {FORMATS}")
+def unknown(name: str, names: Sequence[str], head: str) -> Diagnostic:
+    """The file has none of the known sets of columns; `head` is its beginning."""
+    foreign = recognised(head)
+    if foreign is not None and foreign.advice and foreign.looks != REQUESTS:
+        return Diagnostic("M511", f"`{name}` looks like {foreign.looks}, not a trace of requests", help=foreign.advice)
+    shown = ", ".join(f"`{excerpt(n)}`" for n in names[:8])
+    title = f"`{name}` has none of the known columns; it has {shown}"
+    help = f'a trace is {FORMATS}; other names can be given: `trace("{name}", input: "…", output: "…")`'
+    return Diagnostic("M511", title, help=help)
