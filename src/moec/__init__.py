@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from moec.diagnostics.render import render
     from moec.dsl.load import load
     from moec.dsl.schema import Experiment
+    from moec.dsl.schema.fields import spec
+    from moec.registry import Plugin
     from moec.report.metrics import summary
     from moec.run.session import Session, open_session, simulate
     from moec.serving.results import Results
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Diagnostic",
     "Experiment",
+    "Plugin",
     "Refused",
     "Report",
     "Results",
@@ -42,6 +45,7 @@ __all__ = [
     "open_session",
     "render",
     "simulate",
+    "spec",
     "summary",
     "time_traces",
 ]
@@ -49,6 +53,7 @@ __all__ = [
 _HOMES = {
     "Diagnostic": "moec.diagnostics",
     "Experiment": "moec.dsl.schema",
+    "Plugin": "moec.registry",
     "Refused": "moec.backends.astra.replay.timing",
     "Report": "moec.diagnostics",
     "Results": "moec.serving.results",
@@ -58,6 +63,7 @@ _HOMES = {
     "open_session": "moec.run.session",
     "render": "moec.diagnostics.render",
     "simulate": "moec.run.session",
+    "spec": "moec.dsl.schema.fields",
     "summary": "moec.report.metrics",
     "time_traces": "moec.backends.astra.replay.run",
 }

@@ -1,25 +1,19 @@
-"""Which backends there are: the built-in ones by literal path, others by entry point."""
+"""How an experiment's backend is made: who times its graphs."""
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from importlib import import_module
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
 
 from moec.backends.base import Backend
-from moec.diagnostics import Diagnostic
-from moec.dsl.schema import Experiment
+from moec.backends.fast.backend import FastBackend
+from moec.diagnostics import Diagnostic, Refused
+from moec.dsl.schema import AstraOptions, AstraSystem, Experiment, FastOptions, surface_name
+from moec.registry import BACKENDS, GROUPS, find, maker, names, wrong
 
 if TYPE_CHECKING:
     from moec.backends.astra.folders import FolderTimer
-
-ENTRY_POINTS = "moec.backends"
-BACKENDS: dict[str, str] = {
-    "fast": "moec.backends.fast.backend:FastBackend",
-    "astra_sim": "moec.backends.astra.simulator.backend:AstraSimBackend",
-}
-"""Name -> `module:class`, read without looking at installed packages."""
-
 
 FOLDER_TIMERS: dict[str, str] = {
     "fast": "moec.backends.astra.folder_replay:time_compiled",
@@ -28,24 +22,65 @@ FOLDER_TIMERS: dict[str, str] = {
 """Backends that time compiled traces as they stand in a folder -> `module:function`, a `FolderTimer`."""
 
 
-class BackendClass(Protocol):
-    """What a backend's entry point names."""
+def fast(experiment: Experiment) -> Backend:
+    """The fast estimator, on the network model that the experiment asks for."""
+    asked = experiment.backend
+    if isinstance(asked, FastOptions) and isinstance(asked.network, AstraSystem):
+        from moec.backends.astra.estimator import AstraEstimator  # few runs need it and what it needs of ASTRA-sim
 
-    def of(self, experiment: Experiment) -> Backend:
-        """The backend for an experiment's cluster."""
-        ...
+        return AstraEstimator(experiment, asked.network)
+    return FastBackend.of(experiment)
 
 
-def backend_named(name: str) -> tuple[BackendClass | None, list[Diagnostic]]:
-    """The backend called `name`, loaded now; an error that lists the known ones when there is none."""
-    if name in BACKENDS:
-        module, _, attribute = BACKENDS[name].partition(":")
-        return getattr(import_module(module), attribute), []
-    others = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
-    if name in others:
-        return others[name].load(), []
-    known = ", ".join(f"`{other}`" for other in sorted({*BACKENDS, *others}))
-    return None, [Diagnostic("M198", f"there is no backend `{name}`", help=f"known backends: {known}")]
+def astra_sim(experiment: Experiment) -> Backend:
+    """The user's ASTRA-sim."""
+    from moec.backends.astra.simulator.backend import AstraSimBackend  # and all that writes traces and reads its output
+
+    asked = experiment.backend
+    return AstraSimBackend.of(experiment, asked if isinstance(asked, AstraOptions) else AstraOptions())
+
+
+def backend_of(experiment: Experiment) -> Backend:
+    """The backend that `experiment.backend` asks for. Refused when another package's cannot be made."""
+    name = surface_name(type(experiment.backend))
+    made: Backend = maker(BACKENDS, name)(experiment)
+    if name not in GROUPS[BACKENDS].built_in:
+        missing = [
+            method for method in ("run", "run_many", "notes", "steps") if not callable(getattr(made, method, None))
+        ]
+        if missing:
+            raise wrong(BACKENDS, name, f"has no `{missing[0]}`")
+    return made
+
+
+def timed_by(experiment: Experiment, name: str) -> tuple[Experiment | None, list[Diagnostic]]:
+    """The experiment with the options of backend `name`: its own where it names it, else the defaults and its routing."""
+    if surface_name(type(experiment.backend)) == name:
+        return experiment, []
+    try:
+        options, found = _default_options(name)
+    except Refused as refused:
+        return None, list(refused.diagnostics)
+    if options is None:
+        return None, found
+    if any(f.name == "routing" for f in fields(options)):
+        options = replace(options, routing="drawn" if experiment.drawn else "expected")
+    return replace(experiment, backend=options), []
+
+
+def _default_options(name: str) -> tuple[Any, list[Diagnostic]]:
+    ours: dict[str, type] = {"fast": FastOptions, "astra_sim": AstraOptions}
+    if name in ours:
+        return ours[name](), []
+    plugin = find(BACKENDS, name)
+    if plugin is None:
+        known = ", ".join(f"`{other}`" for other in sorted(names(BACKENDS)))
+        return None, [Diagnostic("M198", f"there is no backend `{name}`", help=f"known backends: {known}")]
+    try:
+        return plugin.options(), []
+    except TypeError:
+        help = f"name it in the file, with its options: `backend = {name}(…)`"
+        return None, [Diagnostic("M198", f"backend `{name}` has options without a default", help=help)]
 
 
 def folder_timer_named(name: str) -> tuple[FolderTimer | None, list[Diagnostic]]:
@@ -53,9 +88,10 @@ def folder_timer_named(name: str) -> tuple[FolderTimer | None, list[Diagnostic]]
     if name in FOLDER_TIMERS:
         module, _, attribute = FOLDER_TIMERS[name].partition(":")
         return getattr(import_module(module), attribute), []
-    chosen, found = backend_named(name)
-    if chosen is None:
-        return None, found
+    known = names(BACKENDS)
+    if name not in known:
+        listed = ", ".join(f"`{other}`" for other in sorted(known))
+        return None, [Diagnostic("M198", f"there is no backend `{name}`", help=f"known backends: {listed}")]
     able = " or ".join(f"`--backend {other}`" for other in FOLDER_TIMERS)
     title = f"backend `{name}` times specifications, but not traces that are already compiled"
     return None, [Diagnostic("M198", title, help=f"{able} takes a folder; `{name}` takes the .moe file")]

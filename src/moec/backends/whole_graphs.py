@@ -23,7 +23,7 @@ class GraphSteps:
 
     def __init__(self, program: Program, run_many: Callable[[list[Graph]], list[Timing]]) -> None:
         self._program, self._run_many = program, run_many
-        self._drawn = program.context.law is not None and program.context.experiment.backend.routing == "drawn"
+        self._drawn = program.context.law is not None and program.context.experiment.drawn
         self._known: dict[bytes, Array] = {}
         self._iteration = 0
         self.evaluated = self.reused = 0

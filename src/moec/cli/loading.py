@@ -8,7 +8,7 @@ from pathlib import Path
 
 from moec.diagnostics import Diagnostic, Report
 from moec.dsl.load import check_file, load
-from moec.run.session import ASTRA_SIM, FAST, Session, astra_options, backend_of, open_session
+from moec.run.session import ASTRA_SIM, FAST, Session, astra_options, backend_named, open_session
 
 
 def session_of(
@@ -30,7 +30,7 @@ def session_of(
     loaded, report = load(file, experiment=experiment, overrides=tuple(overrides), seed=seed)
     if loaded is None or report.failed:
         return None, report
-    name = (backend or backend_of(loaded)).replace("-", "_")
+    name = (backend or backend_named(loaded)).replace("-", "_")
     if wrong := unlike_astra(name, {"--astra-sim": binary, "--every": every, "--time-limit": time_limit}):
         return None, with_more(report, wrong)
     asked = astra_options(loaded)

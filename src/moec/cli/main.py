@@ -13,9 +13,8 @@ from typing import Annotated
 
 import typer
 
-from moec.backends.astra.simulator.failure import SimulatorError
 from moec.cli.console import FINE, INTERRUPTED, WRONG_COMMAND, fail, note, say
-from moec.diagnostics import Diagnostic, Report
+from moec.diagnostics import Diagnostic, Refused, Report
 from moec.version import VERSION
 
 TERMINATED = 128 + signal.SIGTERM
@@ -75,7 +74,7 @@ def run(arguments: Sequence[str]) -> int:
         code = app(words, prog_name="moec", standalone_mode=False)
     except UsageError as error:
         return _wrong_command(error, as_json="--json" in arguments)
-    except SimulatorError as error:
+    except Refused as error:
         return fail(Report(error.diagnostics), as_json="--json" in arguments)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED

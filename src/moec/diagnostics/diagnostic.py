@@ -69,6 +69,14 @@ class Report:
         return any(d.severity == "error" for d in self.diagnostics)
 
 
+class Refused(Exception):
+    """Carries diagnostics out of a place where nobody can take them as values: an outside program, an outside package."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__("; ".join(d.title for d in self.diagnostics))
+
+
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
     """True when at least one of `diagnostics` is an error."""
     return any(d.severity == "error" for d in diagnostics)

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from moec.dsl.meaning.shapes import Shape, shapes_of
-from moec.dsl.meaning.surface import surface_name
-from moec.dsl.schema import Experiment
+from moec.dsl.schema import Experiment, surface_name
 from moec.dsl.text.parser import EDITION
 from moec.dsl.units import NUMBER, TOKENS, Dimension, exact
 
@@ -30,7 +29,7 @@ def _block(value: object, directory: Path) -> dict[str, Any]:
 
 
 def _value(value: Any, shape: Shape, directory: Path) -> Any:
-    if type(value) in shape.variants.values():
+    if shape.accepts(type(value)):
         block = _block(value, directory)
         return block if shape.only is not None else {"=": surface_name(type(value)), **block}
     if isinstance(value, bool):

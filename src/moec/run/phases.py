@@ -9,14 +9,14 @@ import numpy as np
 
 from moec.backends.base import Backend, Timing
 from moec.backends.critical_path import PathShare, critical_path, path_shares
-from moec.backends.fast.backend import FastBackend
-from moec.backends.network.report import ExchangeReport
+from moec.backends.network.report import ExchangeReport, ExplainsExchanges
 from moec.backends.op_rows import OpRow, op_rows
+from moec.backends.registry import backend_of, timed_by
 from moec.compiler.ir.batch import RankBatch
 from moec.compiler.ir.graph import Graph
 from moec.compiler.lower import lower, program_of
 from moec.dsl.schema import Serving
-from moec.run.session import FAST, Session, timed_by
+from moec.run.session import FAST, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,8 @@ def phases_of(session: Session, typical: Typical, *, compare: bool = False, stud
     context = session.prepared.context
     batches = phase_batches(context.experiment.serving, session.prepared.memory.kv_blocks, typical)
     program = program_of(context)
-    fast = FastBackend.of(timed_by(session.experiment, FAST, session.asked))
+    timed, _ = timed_by(session.experiment, FAST)
+    fast = backend_of(timed or session.experiment)
     found = []
     for name, rank in batches.items():
         graph = lower(program, (rank,) * context.layout.dp)
@@ -110,7 +111,7 @@ def _studied(
     """Only timings that say when ops were ready have a path, and only the fast estimator knows its links."""
     known = bool(timing.ops) and all(op.ready_ns is not None for op in timing.ops)
     path = path_shares(critical_path(graph, timing)) if known else ()
-    return path, backend.exchanges(graph) if isinstance(backend, FastBackend) else ()
+    return path, backend.exchanges(graph) if isinstance(backend, ExplainsExchanges) else ()
 
 
 def phase_batches(serving: Serving, kv_blocks: int, typical: Typical) -> Mapping[str, RankBatch]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 from moec.arrays import Ints
 from moec.backends.base import Backend, Tallied
-from moec.backends.registry import backend_named
+from moec.backends.registry import backend_of, timed_by
 from moec.compiler.evidence import EvidenceTally, extrapolations
 from moec.compiler.ir.batch import Load
 from moec.compiler.lower import program_of
 from moec.compiler.prepare import Prepared, prepare
-from moec.diagnostics import Diagnostic, has_errors
-from moec.dsl.schema import AstraOptions, Experiment, FastOptions, RooflineCosts
+from moec.diagnostics import Diagnostic, Refused, has_errors
+from moec.dsl.schema import AstraOptions, Experiment, RooflineCosts, surface_name
 from moec.serving.engine.instance import Watch
 from moec.serving.loop import serve
 from moec.serving.requests.stream import RequestStream, workload_of
@@ -47,49 +47,43 @@ def open_session(
 
     `backend` times it instead of the one that the specification names; `astra_sim`: how that one is to run.
     """
-    name = backend or backend_of(experiment)
+    name = backend or backend_named(experiment)
     asked = astra_sim or astra_options(experiment)
-    experiment = timed_by(experiment, name, asked)
-    chosen, found = backend_named(name)
+    try:
+        return _opened(experiment, name, asked)
+    except Refused as refused:
+        return None, list(refused.diagnostics)
+
+
+def _opened(experiment: Experiment, name: str, asked: AstraOptions) -> tuple[Session | None, list[Diagnostic]]:
+    timed, found = timed_by(replace(experiment, backend=asked) if name == ASTRA_SIM else experiment, name)
+    experiment = timed or experiment
     prepared, about_plan = prepare(experiment)
-    found += about_plan
+    found = [*found, *about_plan]
     stream = None
     if experiment.workload is not None:
         stream, about_workload = workload_of(experiment)
         found += about_workload
-    if chosen is None or prepared is None or has_errors(found):
+    if timed is None or prepared is None or has_errors(found):
         return None, found
-    opened = _simulator(experiment, asked) if name == ASTRA_SIM else chosen.of(experiment)
+    opened = backend_of(experiment)
     found += opened.notes(prepared.context)
     if has_errors(found):
         return None, found
     return Session(experiment, prepared, stream, opened, name, asked), found
 
 
-def _simulator(experiment: Experiment, asked: AstraOptions) -> Backend:
-    from moec.backends.astra.simulator.backend import AstraSimBackend  # and all that writes traces and reads its output
-
-    return AstraSimBackend.of(experiment, asked)
-
-
-def backend_of(experiment: Experiment) -> str:
+def backend_named(experiment: Experiment) -> str:
     """The name of the backend that the specification asks for."""
-    return ASTRA_SIM if isinstance(experiment.backend, AstraOptions) else FAST
+    return surface_name(type(experiment.backend))
 
 
 def astra_options(experiment: Experiment) -> AstraOptions:
     """What the specification asks of ASTRA-sim: its defaults, with the same kind of routing, where it asks nothing."""
     asked = experiment.backend
-    return asked if isinstance(asked, AstraOptions) else AstraOptions(routing=asked.routing)
-
-
-def timed_by(experiment: Experiment, name: str, asked: AstraOptions) -> Experiment:
-    """The experiment with the options of backend `name`; another package's backend leaves them as they are."""
-    if name == ASTRA_SIM:
-        return replace(experiment, backend=asked)
-    if name == FAST and isinstance(experiment.backend, AstraOptions):
-        return replace(experiment, backend=FastOptions(routing=experiment.backend.routing))
-    return experiment
+    return (
+        asked if isinstance(asked, AstraOptions) else AstraOptions(routing="drawn" if experiment.drawn else "expected")
+    )
 
 
 def simulate(
@@ -97,8 +91,18 @@ def simulate(
 ) -> tuple[Results | None, list[Diagnostic]]:
     """Serves the session's requests. Same experiment and seed, same results but for `wall_s`.
 
-    `watch` is told of every iteration that has run (see `moec.serving.engine.instance.Watch`).
+    `watch` is told of every iteration that has run (see `moec.serving.engine.instance.Watch`). An outside program or
+    package that fails gives no results, and its diagnostics.
     """
+    try:
+        return _simulated(session, progress, watch)
+    except Refused as refused:
+        return None, list(refused.diagnostics)
+
+
+def _simulated(
+    session: Session, progress: Progress | None, watch: Watch | None
+) -> tuple[Results | None, list[Diagnostic]]:
     if session.stream is None:
         span = session.experiment.span("workload") or session.experiment.span("model")
         title = f"experiment `{session.experiment.name}` has no workload to simulate"

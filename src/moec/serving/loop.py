@@ -59,7 +59,7 @@ def serve(
     build = Lockstep if layout.pp == 1 else Pipeline
     instances: list[Instance] = [build(index, floor) for index in range(floor.instances)]
     arrivals = _arrivals(experiment, stream)
-    clock = _run(floor, instances, arrivals, router_of(experiment.serving.router), bounded, progress)
+    clock = _run(floor, instances, arrivals, router_of(experiment), bounded, progress)
     if bounded.passed or clock > MOST_NS:
         return None, [*problems, beyond_clock(experiment, bounded)]
     requests, iterations = floor.requests, floor.iterations.table()

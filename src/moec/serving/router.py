@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.metadata import entry_points
+from numbers import Integral
 from typing import Protocol
 
-from moec.dsl.schema import Router
-
-ENTRY_POINTS = "moec.routers"
-
-ROUTERS: dict[str, str] = {
-    "LeastLoaded": "moec.serving.router:least_loaded",
-    "RoundRobinRouter": "moec.serving.router:round_robin",
-}
-"""Class name of the `serving.router` value -> `module:factory`."""
+from moec.dsl.schema import Experiment, surface_name
+from moec.registry import GROUPS, ROUTERS, guarded, maker, wrong
 
 
 class Choose(Protocol):
@@ -25,9 +17,6 @@ class Choose(Protocol):
     def __call__(self, waiting: Sequence[int], running: Sequence[int]) -> int:
         """The queue for the next request. Queue = instance · dp + dp_rank; the sequences hold its requests now."""
         ...
-
-
-RouterFactory = Callable[[Router], Choose]
 
 
 @dataclass(slots=True)
@@ -39,12 +28,12 @@ class _Turns:
         return self.queue
 
 
-def round_robin(router: Router) -> Choose:
+def round_robin(_experiment: Experiment) -> Choose:
     """Each queue in turn."""
     return _Turns()
 
 
-def least_loaded(router: Router) -> Choose:
+def least_loaded(_experiment: Experiment) -> Choose:
     """The smallest 4 · waiting + running, the first of equals (vLLM's `DPLBAsyncMPClient`, here without its delay)."""
     return _smallest_score
 
@@ -58,14 +47,23 @@ def _smallest_score(waiting: Sequence[int], running: Sequence[int]) -> int:
     return chosen
 
 
-def router_of(router: Router) -> Choose:
-    """The chooser for a `serving.router` value: a literal path, else the entry-point group `moec.routers`."""
-    name = type(router).__name__
-    factory: RouterFactory
-    if name in ROUTERS:
-        module, _, attribute = ROUTERS[name].partition(":")
-        factory = getattr(import_module(module), attribute)
-    else:
-        (entry,) = entry_points(group=ENTRY_POINTS, name=name)
-        factory = entry.load()
-    return factory(router)
+def router_of(experiment: Experiment) -> Choose:
+    """The chooser that `serving.router` names, ours or an installed package's."""
+    name = surface_name(type(experiment.serving.router))
+    made: Choose = maker(ROUTERS, name)(experiment)
+    return made if name in GROUPS[ROUTERS].built_in else _Checked(made, name)
+
+
+class _Checked:
+    """A router of another package, its choices looked at."""
+
+    def __init__(self, choose: Choose, name: str) -> None:
+        if not callable(choose):
+            raise wrong(ROUTERS, name, f"gave {type(choose).__name__}, which cannot be called")
+        self._choose, self._name = guarded(ROUTERS, name, choose), name
+
+    def __call__(self, waiting: Sequence[int], running: Sequence[int]) -> int:
+        chosen = self._choose(waiting, running)
+        if not isinstance(chosen, Integral) or not 0 <= int(chosen) < len(waiting):
+            raise wrong(ROUTERS, self._name, f"chose queue {chosen!r} of {len(waiting)}")
+        return int(chosen)

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moec.compiler.placement import registry
 from moec.compiler.placement.eplb import rebalance
 from moec.compiler.placement.lpt import balance
-from moec.compiler.placement.registry import PLACERS, place, placer
+from moec.compiler.placement.registry import place
 from moec.compiler.placement.slots import Slots
 from moec.dsl.schema import Eplb, Explicit, Linear, Lpt, Placement, RoundRobin
 from support.mixtures import mixture
@@ -179,17 +178,3 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
 def test_slots_that_do_not_split_evenly_are_a_bug() -> None:
     with pytest.raises(ValueError, match="9 expert slots cannot be split evenly over 2 ranks"):
         place(mixture(8, 2, 2, redundant=1), np.ones((4, 8)))
-
-
-def test_every_algorithm_has_a_path_and_others_come_from_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert all(callable(placer(name)) for name in PLACERS)
-
-    class Entry:
-        @staticmethod
-        def load() -> str:
-            return "theirs"
-
-    asked = []
-    monkeypatch.setattr(registry, "entry_points", lambda **query: asked.append(query) or [Entry()])
-    assert placer("mine") == "theirs"
-    assert asked == [{"group": "moec.placements", "name": "mine"}]

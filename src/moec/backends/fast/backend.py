@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from moec.backends.base import Backend, StepTimer, Timing
+from moec.backends.base import StepTimer, Timing
 from moec.backends.fast.durations import durations
 from moec.backends.fast.schedule import evaluate
 from moec.backends.fast.steps import DrawnSteps, FastSteps
@@ -16,7 +16,7 @@ from moec.backends.network.report import ExchangeReport, exchange_reports
 from moec.compiler.ir.graph import Graph
 from moec.compiler.lower import Context, program_of
 from moec.diagnostics import Diagnostic
-from moec.dsl.schema import AstraSystem, Device, Experiment, FastOptions
+from moec.dsl.schema import Device, Experiment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,18 +28,8 @@ class FastBackend:
     interference: float = 0.0
 
     @classmethod
-    def of(cls, experiment: Experiment) -> Backend:
-        """The backend for `experiment`'s cluster and the network model that it asks for."""
-        asked = experiment.backend
-        if isinstance(asked, FastOptions) and isinstance(asked.network, AstraSystem):
-            from moec.backends.astra.estimator import AstraEstimator  # few runs need it and what it needs of ASTRA-sim
-
-            return AstraEstimator(experiment, asked.network)
-        return cls.on_tiers(experiment)
-
-    @classmethod
-    def on_tiers(cls, experiment: Experiment) -> FastBackend:
-        """The same on the cluster's own tiers, whatever network model the experiment asks for."""
+    def of(cls, experiment: Experiment) -> FastBackend:
+        """The backend for `experiment`'s cluster, on its own tiers."""
         return cls(network_with_costs(experiment), experiment.cluster.node.device, experiment.parallelism.interference)
 
     def run(self, graph: Graph, *, detail: bool = True) -> Timing:
@@ -62,6 +52,6 @@ class FastBackend:
 
     def steps(self, context: Context) -> StepTimer:
         """A timer of iterations for the serving loop: tables, or a fresh draw for every iteration if asked for."""
-        if context.law is not None and context.experiment.backend.routing == "drawn":
+        if context.law is not None and context.experiment.drawn:
             return DrawnSteps(program_of(context), self.run)
         return FastSteps(program_of(replace(context, copies=1)), self.net)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -74,6 +75,15 @@ class ExchangeReport:
         if not self.links or self.fixed_us >= self.links[0].time_us:
             return f"latency, {self.fixed_us / self.time_us:.0%} of the exchange".replace("%", " %")
         return self.links[0].sentence()
+
+
+@runtime_checkable
+class ExplainsExchanges(Protocol):
+    """A backend that knows what its exchanges wait for."""
+
+    def exchanges(self, graph: Graph) -> tuple[ExchangeReport, ...]:
+        """One report for each exchange of an iteration, in the order of its ops."""
+        ...
 
 
 def exchange_reports(graph: Graph, net: Network, *, most: int = 8) -> tuple[ExchangeReport, ...]:

@@ -11,7 +11,7 @@ from moec.compiler.check.plan import check_plan
 from moec.compiler.sizes.footprint import MemoryReport, memory_of
 from moec.compiler.sizes.layout import layout_of
 from moec.diagnostics import has_errors
-from moec.dsl.schema import Eplb, Experiment, Link, Network
+from moec.dsl.schema import Experiment, Link, Network
 
 MAX_WORLD = 1024
 """Largest instance that is searched."""
@@ -71,7 +71,7 @@ def _amended(experiment: Experiment, tp: int, dp: int, pp: int) -> Experiment | 
         ep, rest = divmod(tp * dp, experts.tp)
         if rest:
             return None
-        redundant = _redundant(experiment.model.moe.experts, experts.redundant, ep, isinstance(experts.placement, Eplb))
+        redundant = _redundant(experiment.model.moe.experts, experts.redundant, ep, experts.replicates)
         experts = replace(experts, ep=None if experts.ep is None else ep, redundant=redundant)
     nodes = max(cluster.nodes, ceil(experiment.serving.instances * tp * dp * pp / cluster.node.devices))
     network = cluster.network

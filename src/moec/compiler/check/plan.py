@@ -10,7 +10,7 @@ from moec.compiler.check.warnings import check_fidelity
 from moec.compiler.sizes.layout import layout_of_plan
 from moec.diagnostics import Diagnostic
 from moec.diagnostics.findings import Finding, diagnostic, divisors, listed
-from moec.dsl.schema import Eplb, Exchange, Experiment, ExpertPlan, Explicit, Moe
+from moec.dsl.schema import Exchange, Experiment, ExpertPlan, Moe
 
 Rule = Callable[[Experiment], Iterator[Finding]]
 
@@ -70,7 +70,7 @@ def expert_slots(e: Experiment) -> Iterator[Finding]:
         return
     ep = layout_of_plan(e.parallelism, moe=True).ep
     total = moe.experts + experts.redundant
-    if experts.redundant and not isinstance(experts.placement, Eplb | Explicit):
+    if experts.redundant and not experts.replicates:
         yield Finding(
             "M307",
             f"{experts.redundant} redundant experts, but the placement makes no replicas",
@@ -103,7 +103,7 @@ def _unsettled(e: Experiment) -> bool:
 def _uneven(moe: Moe, experts: ExpertPlan, ep: int) -> Finding:
     total = moe.experts + experts.redundant
     added = f" + {experts.redundant} redundant" if experts.redundant else ""
-    if isinstance(experts.placement, Eplb | Explicit):
+    if experts.replicates:
         advice = f"`redundant = {experts.redundant + -total % ep}` fills every rank alike"
     else:
         near = [max(n for n in divisors(total) if n < ep), *[n for n in divisors(total) if n > ep][:1]]

@@ -1,11 +1,10 @@
-"""Which placement algorithms there are, and how one is chosen."""
+"""How an experiment's placement is made.
+
+A placement takes the experiment and the load `[layers, experts]` of the routing law and gives the expert in each slot,
+`[layers, slots]` with slots = experts + redundant, and diagnostics; None with at least one error.
+"""
 
 from __future__ import annotations
-
-import re
-from collections.abc import Callable
-from importlib import import_module
-from importlib.metadata import entry_points
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,22 +13,8 @@ from moec.arrays import Ints
 from moec.compiler.placement.slots import Slots
 from moec.compiler.sizes.layout import layout_of
 from moec.diagnostics import Diagnostic
-from moec.dsl.schema import Experiment
-
-Placer = Callable[[Experiment, NDArray[np.float64]], tuple[Ints | None, list[Diagnostic]]]
-"""Takes the load `[layers, experts]` of the routing law and gives the expert in each slot, `[layers, slots]`, with
-slots = experts + redundant; None with at least one error."""
-
-GROUP = "moec.placements"
-"""The entry-point group in which others register a `Placer` under the name of its schema class in snake case."""
-
-PLACERS = {
-    "linear": "moec.compiler.placement.linear:place",
-    "round_robin": "moec.compiler.placement.round_robin:place",
-    "lpt": "moec.compiler.placement.lpt:place",
-    "eplb": "moec.compiler.placement.eplb:place",
-    "explicit": "moec.compiler.placement.explicit:place",
-}
+from moec.dsl.schema import Experiment, surface_name
+from moec.registry import GROUPS, PLACEMENTS, maker, wrong
 
 
 def place(experiment: Experiment, load: NDArray[np.float64]) -> tuple[Slots | None, list[Diagnostic]]:
@@ -43,25 +28,30 @@ def place(experiment: Experiment, load: NDArray[np.float64]) -> tuple[Slots | No
     slots = experts + experiment.parallelism.experts.redundant
     if slots % ep:
         raise ValueError(f"{slots} expert slots cannot be split evenly over {ep} ranks")
-    name = _snake(type(experiment.parallelism.experts.placement).__name__)
+    name = surface_name(type(experiment.parallelism.experts.placement))
+    ours = name in GROUPS[PLACEMENTS].built_in
     # Equal layers are placed once; an algorithm that tells layers apart, as an explicit one may, sees all of them.
-    alike = name != "explicit" and name in PLACERS and bool(np.all(load == load[:1]))
-    expert, found = placer(name)(experiment, load[:1] if alike else load)
+    alike = name != "explicit" and ours and bool(np.all(load == load[:1]))
+    placed = maker(PLACEMENTS, name)(experiment, load[:1] if alike else load)
+    expert, found = placed if ours else _theirs(name, placed, (layers, slots), experts)
     if expert is None:
         return None, found
     return Slots(np.broadcast_to(expert, (layers, slots)), experts, ep), found
 
 
-def placer(name: str) -> Placer:
-    """The algorithm of that name, ours or an installed package's."""
-    if name in PLACERS:
-        module, _, function = PLACERS[name].partition(":")
-        ours: Placer = getattr(import_module(module), function)
-        return ours
-    (entry,) = entry_points(group=GROUP, name=name)
-    theirs: Placer = entry.load()
-    return theirs
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+def _theirs(name: str, placed: object, shape: tuple[int, int], experts: int) -> tuple[Ints | None, list[Diagnostic]]:
+    """What a placement of another package gave, looked at."""
+    if not (isinstance(placed, tuple) and len(placed) == 2):
+        raise wrong(PLACEMENTS, name, f"gave {type(placed).__name__}, not slots and diagnostics")
+    given, found = placed
+    if given is None:
+        return None, list(found)
+    slots = np.asarray(given)
+    if slots.shape != shape or slots.dtype.kind not in "iu":
+        raise wrong(PLACEMENTS, name, f"gave {slots.dtype} of {list(slots.shape)}, not whole numbers of {list(shape)}")
+    if slots.min() < 0 or slots.max() >= experts:
+        raise wrong(PLACEMENTS, name, f"gave expert {int(slots.max())} of a model with experts 0 to {experts - 1}")
+    missing = [layer for layer, row in enumerate(slots) if len(np.unique(row)) < experts]
+    if missing:
+        raise wrong(PLACEMENTS, name, f"leaves out an expert of MoE layer {missing[0]}")
+    return slots.astype(np.int64), list(found)

@@ -18,7 +18,7 @@ from moec.dsl.meaning.hugging_face import HUGGING_FACE, MODEL_PARTS
 from moec.dsl.meaning.later import later_fields
 from moec.dsl.meaning.resolve import Resolution
 from moec.dsl.meaning.shapes import Shape, fields_of, required, shapes_of
-from moec.dsl.meaning.surface import canonical, surface_name
+from moec.dsl.meaning.surface import canonical
 from moec.dsl.meaning.topology import TOPOLOGY_LAWS
 from moec.dsl.meaning.values import FAILED, UNSET, Absent, Identifier, Quantity, Record, TextValue, Value
 from moec.dsl.text import ast
@@ -78,7 +78,7 @@ class Building:
         at = _value_span(_last_entry(record, name)) or record.head or NOWHERE
         if value is FAILED:
             return FAILED
-        if isinstance(value, Record) and value.cls in shape.variants.values():
+        if isinstance(value, Record) and shape.accepts(value.cls):
             if value.name:
                 self.names[path] = value.name
             return self.record(value, path)
@@ -202,7 +202,7 @@ def _value_span(entry: ast.Field | None) -> Span | None:
 
 
 def _example(name: str, shape: Shape) -> str:
-    if shape.only is not None and surface_name(shape.only) != name:
+    if shape.only is not None and schema.surface_name(shape.only) != name:
         return f"{name} = …"
     return f"{name} {{ … }}" if shape.only is not None else f"{name} = …"
 

@@ -100,7 +100,8 @@ def _how(value: Value, shape: Shape, name: str) -> str:
 def _variants(shape: Shape, name: str) -> str:
     if shape.only is not None:
         return f"`{name} {{ … }}`"
-    return listed(f"{variant}({'…' if shapes_of(cls) else ''})" for variant, cls in shape.variants.items())
+    ours = [f"{variant}({'…' if shapes_of(cls) else ''})" for variant, cls in shape.variants.items()]
+    return listed([*ours, *(f"{name}(…)" for name in shape.known if name not in shape.variants)])
 
 
 def takes(shape: Shape) -> str:
@@ -117,5 +118,5 @@ def takes(shape: Shape) -> str:
         parts.append(f"one of {listed(shape.choices)}")
     if shape.variants:
         only = next(iter(shape.variants))
-        parts.append(f"a `{only}`" if shape.only is not None else f"one of {listed(shape.variants)}")
+        parts.append(f"a `{only}`" if shape.only is not None else f"one of {listed(shape.known)}")
     return " or ".join(parts)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
-from moec.diagnostics import Diagnostic, Span
+from moec.diagnostics import Diagnostic, Refused, Span
 from moec.diagnostics.nearest import did_you_mean, listed
 from moec.diagnostics.not_yet import cannot_yet
 from moec.dsl.meaning.arithmetic import apply
@@ -26,6 +26,7 @@ from moec.dsl.meaning.values import (
 )
 from moec.dsl.text import ast
 from moec.dsl.units import NUMBER, UNITS, to_si
+from moec.registry import installed
 
 ANY = Shape()
 """The shape of operands and list items, of which nothing is known beforehand."""
@@ -105,7 +106,7 @@ class Evaluation:
             if name in self.shape.choices:
                 return Identifier(name)
             if self._constructs(name):
-                return Record(self.shape.variants[name], head=path.span)
+                return self._block(name, path.span, None)
             if name in later_choices(*self.place):
                 return self._not_yet(name, path.span)
         return self._reference(path)
@@ -115,30 +116,49 @@ class Evaluation:
 
     def _constructs(self, name: str) -> bool:
         """Whether `name` alone means a variant, without `( )` or `{ }`; the name of a kind or field is a reference."""
-        return name in self.shape.variants and name not in KINDS and name != self.place[1]
+        if name in KINDS or name == self.place[1]:
+            return False
+        return self._is_variant(name)
+
+    def _block(self, name: str, at: Span, block: ast.Block | None) -> Value:
+        """The record of variant `name`, with the fields of `block`; FAILED, and said why, where a package's cannot be used."""
+        try:
+            cls = self.shape.variant(name)
+        except Refused as refused:
+            return [self.names.note(replace(d, span=at)) for d in refused.diagnostics][-1]
+        assert cls is not None
+        record = Record(cls, head=at)
+        return record if block is None else record.amended(block, self.scope.inside())
+
+    def _is_variant(self, name: str) -> bool:
+        return name in self.shape.variants or (bool(self.shape.open_to) and installed(self.shape.open_to, name))
 
     def _not_yet(self, name: str, span: Span) -> Value:
         return self.names.note(cannot_yet(f"`{self.place[1]} = {name}`", span, self._offer()))
 
     def _offer(self) -> str:
-        known = (*self.shape.choices, *self.shape.variants)
+        known = (*self.shape.choices, *self.shape.known)
         return f"this version has {listed(known)}" if known else ""
 
     def _call(self, call: ast.Call) -> Value:
         name = call.callee.text
-        if name in self.shape.variants:
-            return self._construct(call, self.shape.variants[name])
+        if self._is_variant(name):
+            return self._construct(call)
         if name in later_choices(*self.place):
             return self._not_yet(name, call.callee.span)
         if name in self.shape.choices:
             return self.names.report("M215", f"`{name}` takes no arguments", call.span, help=f"write `{name}`")
-        known = (*self.shape.variants, *self.shape.choices)
+        known = (*self.shape.known, *self.shape.choices)
         title = f"`{self.place[1]}` has no `{name}(…)`"
         return self.names.report("M109", title, call.callee.span, help=did_you_mean(name, known, listing="it takes"))
 
-    def _construct(self, call: ast.Call, cls: type) -> Value:
+    def _construct(self, call: ast.Call) -> Value:
         """The record of `name(first, other: value)`: a positional argument is the first field (see `IN_ORDER`)."""
         name = call.callee.text
+        bare = self._block(name, call.callee.span, None)
+        if not isinstance(bare, Record):
+            return bare
+        cls = bare.cls
         positional = [a for a in call.arguments if a.name is None]
         fields = list(shapes_of(cls))
         most = min(len(fields), IN_ORDER.get(cls, 1))
@@ -151,13 +171,12 @@ class Evaluation:
             for i, a in enumerate(call.arguments)
         )
         block = ast.Block(assigns, False, call.span)
-        return Record(cls, head=call.callee.span).amended(block, self.scope.inside())
+        return bare.amended(block, self.scope.inside())
 
     def _amended(self, base: ast.Path, block: ast.Block) -> Value:
         name = base.text
-        if name in self.shape.variants and len(base.parts) == 1:
-            cls = self.shape.variants[name]
-            return Record(cls, head=base.span).amended(block, self.scope.inside())
+        if len(base.parts) == 1 and self._is_variant(name):
+            return self._block(name, base.span, block)
         if name in later_choices(*self.place):
             return self._not_yet(name, base.span)
         found = self._reference(base)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from moec.dsl.meaning.surface import surface_name
+from moec import registry
+from moec.dsl.schema import surface_name
 from moec.dsl.schema.fields import NAME
 from moec.dsl.units import NUMBER, Dimension
 
@@ -18,7 +19,7 @@ from moec.dsl.units import NUMBER, Dimension
 class Shape:
     """The union of what a field takes: a number of a dimension, a truth, a path, an identifier, one of some blocks.
 
-    `text` is a path, unless it is `plain`.
+    `text` is a path, unless it is `plain`. `open_to`: the entry-point group in which packages add blocks.
     """
 
     optional: bool = False
@@ -29,18 +30,45 @@ class Shape:
     plain: bool = False
     choices: tuple[str, ...] = ()
     variants: Mapping[str, type] = dataclasses.field(default_factory=dict)
+    open_to: str = ""
 
     @property
     def only(self) -> type | None:
         """The class of a field that is always the same block, such as `scheduler { … }`."""
-        return next(iter(self.variants.values())) if len(self.variants) == 1 and not self.choices else None
+        closed = len(self.variants) == 1 and not self.choices and not self.open_to
+        return next(iter(self.variants.values())) if closed else None
+
+    def variant(self, name: str) -> type | None:
+        """The class of that name: ours, or an installed package's. Refused when the package's cannot be used."""
+        if name in self.variants or not self.open_to:
+            return self.variants.get(name)
+        added = registry.find(self.open_to, name)
+        return added.options if added is not None else None
+
+    def accepts(self, cls: type) -> bool:
+        """Whether a block of that class is a value of the field."""
+        added = registry.named(cls)
+        return cls in self.variants.values() or (added is not None and added[0] == self.open_to)
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The names that may be written, those of installed packages included."""
+        return (
+            (*self.variants, *(n for n in registry.names(self.open_to) if n not in self.variants))
+            if self.open_to
+            else (*self.variants,)
+        )
 
 
 @cache
 def shapes_of(cls: type) -> dict[str, Shape]:
     """Field name -> shape, in the order of declaration, without the internal ones."""
     hints = get_type_hints(cls, include_extras=True)
-    return {f.name: _shape(hints[f.name]) for f in dataclasses.fields(cls) if not f.metadata.get("internal")}
+    return {
+        f.name: dataclasses.replace(_shape(hints[f.name]), open_to=f.metadata.get("open_to", ""))
+        for f in dataclasses.fields(cls)
+        if not f.metadata.get("internal")
+    }
 
 
 @cache

@@ -8,7 +8,8 @@ from enum import Enum
 from pathlib import Path
 
 from moec.diagnostics import Span
-from moec.dsl.meaning.surface import canonical, surface_name
+from moec.dsl.meaning.surface import canonical
+from moec.dsl.schema import surface_name
 from moec.dsl.text import ast
 from moec.dsl.units import Dimension, describe_dimension
 

@@ -17,6 +17,7 @@ from moec.dsl.schema.hardware import (
     RailOptimized,
 )
 from moec.dsl.schema.model import DTYPE_BYTES, Dtype, Ffn, Gqa, Mla, Model, ModelDtypes, Moe
+from moec.dsl.schema.names import surface_name
 from moec.dsl.schema.parallelism import (
     AttentionPlan,
     Eplb,
@@ -65,5 +66,5 @@ __all__ = [
     "Node", "Overhead", "Parallelism", "Placement", "Poisson", "PowerLaw", "ProfileCosts", "RailOptimized", "Recorded",
     "Requests", "RooflineCosts", "RoundRobin", "RoundRobinRouter", "Router", "Routing", "RoutingTrace", "Scheduler",
     "Serving", "SiliconCosts", "TableCosts", "TraceRequests", "Uniform", "UniformLength",
-    "Workload", "Zipf",
+    "Workload", "Zipf", "surface_name",
 ]  # fmt: skip

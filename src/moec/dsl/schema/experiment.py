@@ -16,6 +16,7 @@ from moec.dsl.schema.parallelism import Parallelism
 from moec.dsl.schema.routing import Routing
 from moec.dsl.schema.serving import Serving
 from moec.dsl.schema.workload import Workload
+from moec.registry import BACKENDS, COST_MODELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,19 @@ class Experiment:
     routing: Routing = spec("expert choice", factory=Routing)
     serving: Serving = spec("by which engine", factory=Serving)
     workload: Workload | None = spec("for which requests; needed to simulate", None)
-    costs: Costs = spec("compute times", factory=RooflineCosts)
-    backend: FastOptions | AstraOptions = spec("who times the graph", factory=FastOptions)
+    costs: Costs = spec("compute times", factory=RooflineCosts, open_to=COST_MODELS)
+    backend: FastOptions | AstraOptions = spec("who times the graph", factory=FastOptions, open_to=BACKENDS)
     seed: int = spec("seed of everything that draws", 0, at_least=0, at_most=MOST_SEED)
     name: str = field(default="experiment", metadata={"internal": True})
     names: Mapping[str, str] = field(default_factory=dict, metadata={"internal": True})
     spans: Mapping[str, Span] = field(default_factory=dict, metadata={"internal": True})
     directory: str = field(default=".", metadata={"internal": True})
     files: Mapping[str, str] = field(default_factory=dict, metadata={"internal": True})
+
+    @property
+    def drawn(self) -> bool:
+        """Whether every iteration draws its routing anew; a backend of another package may not say, and does not."""
+        return getattr(self.backend, "routing", "expected") == "drawn"
 
     def span(self, path: str) -> Span | None:
         """The span of `path`, or of its nearest enclosing field that the user wrote."""

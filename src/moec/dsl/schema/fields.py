@@ -34,11 +34,15 @@ def spec(
     at_most: float | None = None,
     factory: Any = MISSING,
     folder: bool = False,
+    open_to: str = "",
 ) -> Any:
     """A field of a kind. No default means the user must give it. Bounds are in SI and inclusive except `above`;
-    a whole number without `at_most` is at most `MOST`. `folder`: the path is a folder's.
+    a whole number without `at_most` is at most `MOST`. `folder`: the path is a folder's. `open_to`: the entry-point group
+    (moec.registry) in which packages add further values.
     """
-    metadata = {"doc": doc, "at_least": at_least, "above": above, "at_most": at_most, "folder": folder}
+    metadata = {
+        "doc": doc, "at_least": at_least, "above": above, "at_most": at_most, "folder": folder, "open_to": open_to,
+    }  # fmt: skip
     if factory is not MISSING:
         return field(default_factory=factory, metadata=metadata)
     return field(default=default, metadata=metadata)

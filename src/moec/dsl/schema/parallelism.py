@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
+from moec import registry
 from moec.dsl.schema.fields import spec
 from moec.dsl.schema.model import Dtype
+from moec.registry import PLACEMENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,16 @@ class Lpt:
 class Eplb:
     """DeepSeek's expert-parallel load balancer: replicate the hottest, then pack (hierarchical or global)."""
 
+    makes_replicas: ClassVar[bool] = True
+
     mode: Literal["auto", "hierarchical", "global"] = spec("hierarchical keeps expert groups inside nodes", "auto")
 
 
 @dataclass(frozen=True, slots=True)
 class Explicit:
     """Slots from a CSV of `layer_id,slot,expert_id` (layer `*` or absent column: all layers)."""
+
+    makes_replicas: ClassVar[bool] = True
 
     file: str = spec("path, relative to the .moe file")
 
@@ -57,7 +63,14 @@ class ExpertPlan:
     tp: int = spec("ranks that share each expert", 1, at_least=1)
     shard: Literal["whole", "tensor"] = spec("`tensor`: every rank holds a slice of every expert (ep = 1)", "whole")
     redundant: int = spec("extra expert slots for replicas", 0, at_least=0)
-    placement: Placement = spec("which expert sits where", factory=Linear)
+    placement: Placement = spec("which expert sits where", factory=Linear, open_to=PLACEMENTS)
+
+    @property
+    def replicates(self) -> bool:
+        """Whether the placement fills redundant slots."""
+        added = registry.named(type(self.placement))
+        found = registry.find(*added) if added is not None else None
+        return found.makes_replicas if found is not None else getattr(self.placement, "makes_replicas", False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from moec.dsl.schema.fields import Bytes, Seconds, Tokens, spec
+from moec.registry import ROUTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,6 @@ class Serving:
 
     scheduler: Scheduler = spec("batching", factory=Scheduler)
     kv_cache: KvCache = spec("paged KV cache", factory=KvCache)
-    router: Router = spec("which instance and attention-DP rank takes a request", factory=LeastLoaded)
+    router: Router = spec("which instance and attention-DP rank takes a request", factory=LeastLoaded, open_to=ROUTERS)
     overhead: Overhead = spec("host time", factory=Overhead)
     instances: int = spec("like copies of the engine behind the router", 1, at_least=1)

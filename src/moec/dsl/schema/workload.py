@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from moec.dsl.schema.fields import MOST_SEED, Name, Rate, Seconds, Tokens, spec
+from moec.registry import REQUEST_READERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,6 @@ class Goal:
 class Workload:
     """What is asked of the engine."""
 
-    requests: Requests = spec("where lengths come from")
+    requests: Requests = spec("where lengths come from", open_to=REQUEST_READERS)
     arrivals: Arrivals = spec("when requests arrive; `recorded()` needs a trace", factory=Recorded)
     goal: Goal = spec("latency goals", factory=Goal)

@@ -11,7 +11,8 @@ import numpy as np
 
 from moec.arrays import Ints
 from moec.diagnostics import Diagnostic
-from moec.dsl.schema import ClosedLoop, Experiment, Lengths, Recorded, TraceRequests
+from moec.dsl.schema import ClosedLoop, Experiment, Lengths, Recorded, TraceRequests, Workload, surface_name
+from moec.registry import REQUEST_READERS, maker, named, wrong
 from moec.serving.requests.formats import Trace, read_trace
 from moec.serving.requests.formats.request_trace import MOST_NS
 from moec.serving.requests.synthetic import arrival_times, request_lengths
@@ -40,27 +41,31 @@ def workload_of(experiment: Experiment) -> tuple[RequestStream | None, list[Diag
     workload = experiment.workload
     if workload is None:
         return None, []
-    notes: list[Diagnostic] = []
-    span = experiment.span("workload.requests")
-    match workload.requests:
-        case Lengths() as lengths:
-            if isinstance(workload.arrivals, Recorded):
-                return None, [_nothing_recorded(experiment)]
-            prompt, answer = request_lengths(lengths, experiment.seed)
-            stream = RequestStream(_numbered(lengths.count), np.zeros(lengths.count, np.int64), prompt, answer)
-        case TraceRequests() as source:
-            cached = experiment.serving.kv_cache.prefix_caching
-            trace, found = read_trace(source, timed=isinstance(workload.arrivals, Recorded), with_ids=cached)
-            notes = [replace(d, span=span) for d in found]
-            if trace is None:
-                return None, notes
-            if trace.arrival_ns is None and isinstance(workload.arrivals, Recorded):
-                return None, [_no_times(experiment, Path(source.file).name)]
-            stream = _of_trace(trace)
-        case other:
-            assert_never(other)
+    stream, notes = _requests(experiment, workload)
+    if stream is None:
+        return None, notes
     arranged, found = _arrange(experiment, stream)
     return arranged, [*notes, *found, *_no_ids(experiment, stream), *_no_output(experiment, stream)]
+
+
+def _requests(experiment: Experiment, workload: Workload) -> tuple[RequestStream | None, list[Diagnostic]]:
+    """The requests, not yet arranged by their arrivals."""
+    recorded = isinstance(workload.arrivals, Recorded)
+    if named(type(workload.requests)) is not None:
+        name = surface_name(type(workload.requests))
+        return _of_trace(experiment, name, *_added(experiment, name))
+    match workload.requests:
+        case Lengths() as lengths:
+            if recorded:
+                return None, [_nothing_recorded(experiment)]
+            prompt, answer = request_lengths(lengths, experiment.seed)
+            return RequestStream(_numbered(lengths.count), np.zeros(lengths.count, np.int64), prompt, answer), []
+        case TraceRequests() as source:
+            cached = experiment.serving.kv_cache.prefix_caching
+            read = read_trace(source, timed=recorded, with_ids=cached)
+            return _of_trace(experiment, Path(source.file).name, *read)
+        case other:
+            assert_never(other)
 
 
 def _no_output(experiment: Experiment, stream: RequestStream) -> list[Diagnostic]:
@@ -76,7 +81,46 @@ def _no_output(experiment: Experiment, stream: RequestStream) -> list[Diagnostic
     return [Diagnostic("M512", title, experiment.span("workload.requests"), help=help, severity="warning")]
 
 
-def _of_trace(trace: Trace) -> RequestStream:
+def _added(experiment: Experiment, name: str) -> tuple[Trace | None, list[Diagnostic]]:
+    """The requests of another package's reader, looked at."""
+    made = maker(REQUEST_READERS, name)(experiment)
+    if not (isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], Trace | None)):
+        raise wrong(REQUEST_READERS, name, f"gave {type(made).__name__}, not a `Trace` and diagnostics")
+    trace, found = made
+    if trace is not None and (said := _unsound(trace)):
+        raise wrong(REQUEST_READERS, name, said)
+    return trace, list(found)
+
+
+def _unsound(trace: Trace) -> str:
+    """What is wrong with a trace that no reader of ours has looked at; empty when nothing is."""
+    columns = {"input_tokens": (trace.input_tokens, 1), "output_tokens": (trace.output_tokens, 0)}
+    if trace.arrival_ns is not None:
+        columns["arrival_ns"] = (trace.arrival_ns, 0)
+    for column, (values, least) in columns.items():
+        array = np.asarray(values)
+        if array.dtype != np.int64 or array.shape != (len(trace.input_tokens),):
+            return f"gave `{column}` as {array.dtype} of {list(array.shape)}, not int64 of [{len(trace.input_tokens)}]"
+        if len(array) and array.min() < least:
+            return f"gave {int(array.min())} for `{column}`, at least {least} is needed"
+    return ""
+
+
+def _of_trace(
+    experiment: Experiment, name: str, trace: Trace | None, found: list[Diagnostic]
+) -> tuple[RequestStream | None, list[Diagnostic]]:
+    """What a reader found in `name`, with the place in the specification that asked for it."""
+    span = experiment.span("workload.requests")
+    notes = [replace(d, span=d.span or span) for d in found]
+    if trace is None:
+        return None, notes
+    assert experiment.workload is not None
+    if trace.arrival_ns is None and isinstance(experiment.workload.arrivals, Recorded):
+        return None, [_no_times(experiment, name)]
+    return _stream(trace), notes
+
+
+def _stream(trace: Trace) -> RequestStream:
     names = trace.request_id or _numbered(len(trace.input_tokens))
     arrival = np.zeros(len(names), np.int64) if trace.arrival_ns is None else trace.arrival_ns
     return RequestStream(names, arrival, trace.input_tokens, trace.output_tokens, trace.token_ids, trace.tokens_per_id)

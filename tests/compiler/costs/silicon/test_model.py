@@ -157,7 +157,7 @@ class TestCollectives:
     MEMBERS = np.arange(2)[None, :]
 
     def net(self, **changes):
-        return FastBackend.on_tiers(experiment(**{"devices": 2, "plan": TP2, **changes})).net
+        return FastBackend.of(experiment(**{"devices": 2, "plan": TP2, **changes})).net
 
     def test_sizes_are_elements_of_two_bytes_and_graphs_count(self, library):
         time, level = Collectives(library).time("all_reduce", 2, np.array([2 * 8192.0]))
@@ -205,7 +205,7 @@ class TestCollectives:
             "network": ", network { link = hw.ndr400 }",
             "plan": "attention { dp = 2 }",
         }
-        net, plain = FastBackend.on_tiers(experiment(**changes)).net, network_of(experiment(**changes))
+        net, plain = FastBackend.of(experiment(**changes)).net, network_of(experiment(**changes))
 
         assert collective_ns("all_gather", np.array([1e6]), self.MEMBERS, net) == pytest.approx(
             collective_ns("all_gather", np.array([1e6]), self.MEMBERS, plain)
@@ -219,7 +219,7 @@ class TestCollectives:
         prepared, _ = prepare(experiment(devices=2, plan=TP2))
         program = program_of(prepared.context)
         graph = lower(program, (RankBatch(np.ones(8, dtype=np.int64), np.full(8, 100)),))
-        rows = {row.name: row for row in op_rows(graph, FastBackend.on_tiers(prepared.context.experiment).run(graph))}
+        rows = {row.name: row for row in op_rows(graph, FastBackend.of(prepared.context.experiment).run(graph))}
 
         assert rows["experts"].source in LEVELS[:3]
         assert rows["attn_norm"].source == "modelled"

@@ -62,7 +62,7 @@ class AstraSimBackend:
     def steps(self, context: Context) -> StepTimer:
         """A timer of iterations for the serving loop: every `every`-th is run, the others follow the fast estimator."""
         estimated = replace(self.experiment, backend=FastOptions(routing=self.options.routing))
-        fast = FastBackend.on_tiers(estimated).steps(replace(context, experiment=estimated))
+        fast = FastBackend.of(estimated).steps(replace(context, experiment=estimated))
         return AstraSteps(program_of(context), self.run_many, fast, every=self.options.every)
 
     def _run_some(self, graphs: list[Graph]) -> list[Timing]:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from moec.diagnostics import Diagnostic
+from moec.diagnostics import Diagnostic, Refused
 
 NOT_FOUND, UNUSABLE, BROKE, SILENT, TOO_LONG, NO_ROOM = "M601", "M602", "M603", "M604", "M605", "M606"
 """No binary; inputs that cannot be run; the binary broke off; it ended without finishing; too slow; no resources."""
 QUOTED_LINES = 8
 
 
-class SimulatorError(Exception):
+class SimulatorError(Refused):
     """A run of the simulator failed where nobody can take a diagnostic: the machine is broken, not the specification."""
-
-    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
-        self.diagnostics = tuple(diagnostics)
-        super().__init__("; ".join(d.title for d in self.diagnostics))
 
 
 def unusable(title: str, help: str = "") -> Diagnostic:
