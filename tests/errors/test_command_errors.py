@@ -2,7 +2,7 @@
 
 `# run: …` lines of a file are command lines, run one after the other in an empty folder that holds the file and those of
 `support/`; the last one's stderr is the golden text, with its exit code. `# simulator: …` lines are the body of a script
-that stands for ASTRA-sim (without any there is none), `# unaware` makes it the congestion-unaware one. `# full disk` ends the writing of results so,
+that stands for ASTRA-sim (without any there is none), `# unaware` makes it the congestion-unaware one. `# plugin: …` lines are the source of a package that adds the cost model `mine`. `# full disk` ends the writing of results so,
 `# open files: N` is a limit that cannot be raised.
 """
 
@@ -19,6 +19,7 @@ import pytest
 
 from moec.cli.main import run
 from moec.report import output_folder as output
+from support.plugins import HEAD, forgotten, unpacked
 from support.silicon_tables import Stand, products
 from support.simulators import AWARE, UNAWARE, fake
 
@@ -70,6 +71,11 @@ def test_the_message_is_the_golden_one(
 
     if package := _directives(text, "package"):
         _install(package[0], tmp_path, monkeypatch)
+
+    if source := _directives(text, "plugin"):
+        unpacked(tmp_path, "mine-costs", "moec.cost_models", "mine", HEAD + "\n".join(source))
+        forgotten(monkeypatch)
+        monkeypatch.syspath_prepend(str(tmp_path / "site"))
 
     seen = _seen(case, capsys)
 

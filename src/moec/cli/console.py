@@ -12,8 +12,8 @@ from moec.diagnostics import Diagnostic, Report, Span
 
 FINE, WRONG_SPECIFICATION, WRONG_COMMAND, OUTSIDE_TOOL_FAILED, OUT_OF_BANDS, INTERRUPTED = 0, 1, 2, 3, 4, 130
 """Exit codes."""
-OUTSIDE_TOOL_CODES = "M6"
-"""How the codes of errors begin that are an outside tool's, or the lack of one."""
+OUTSIDE_CODES = ("M6", "M196", "M197")
+"""How the codes of errors begin that are an outside tool's or package's, or the lack of one."""
 _OVERRIDE = "--set"
 """How the name of the text begins that spans in an override point into."""
 
@@ -63,7 +63,7 @@ def exit_code(diagnostics: tuple[Diagnostic, ...]) -> int:
     errors = [d for d in diagnostics if d.severity == "error"]
     if not errors:
         return FINE
-    if all(d.code.startswith(OUTSIDE_TOOL_CODES) for d in errors):
+    if all(d.code.startswith(OUTSIDE_CODES) for d in errors):
         return OUTSIDE_TOOL_FAILED
     in_files = [d for d in errors if d.span is not None and not d.span.file.startswith(_OVERRIDE)]
     return WRONG_SPECIFICATION if in_files else WRONG_COMMAND
