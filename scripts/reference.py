@@ -10,7 +10,8 @@ from pathlib import Path
 from moec.diagnostics.codes import CODES
 from moec.dsl.meaning.later import later_choices, later_fields
 from moec.dsl.meaning.shapes import Shape, fields_of, required, shapes_of
-from moec.dsl.meaning.surface import ALIASES, KINDS, surface_name
+from moec.dsl.meaning.surface import ALIASES, KINDS
+from moec.dsl.schema import surface_name
 from moec.dsl.units import BASE, NUMBER, TOKENS, UNITS, describe_dimension, shown
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "language.md"

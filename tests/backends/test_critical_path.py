@@ -10,6 +10,7 @@ import pytest
 
 from moec.backends.critical_path import critical_path, path_shares
 from moec.backends.fast.backend import FastBackend
+from moec.backends.registry import backend_of
 from moec.backends.timeline import timeline
 from moec.compiler.lower import lower
 from moec.dsl.schema import AstraSystem, FastOptions, Routing, Zipf
@@ -109,7 +110,7 @@ def test_a_kernel_beside_exchanges_loses_its_share_of_the_time_they_last(plan, m
 def test_members_that_start_when_they_like_wait_for_nobody():
     e = replace(experiment(MODELS["mixture"], dp=4), backend=FastOptions(network=AstraSystem()))
     graph = lower(program(e), random_batch(np.random.default_rng(3), 4))
-    timing = FastBackend.of(e).run(graph)
+    timing = backend_of(e).run(graph)
     path = critical_path(graph, timing)
     assert path[0].start_ns == 0
     assert path[-1].end_ns == timing.makespan_ns

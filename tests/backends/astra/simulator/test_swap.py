@@ -12,7 +12,7 @@ from moec.backends.astra.replay.run import time_traces
 from moec.backends.astra.simulator.backend import AstraSimBackend
 from moec.backends.astra.simulator.find import Binary
 from moec.backends.astra.simulator.inputs import PREFIX, inputs_of
-from moec.backends.fast.backend import FastBackend
+from moec.backends.registry import backend_of
 from moec.compiler.ir.graph import Graph
 from moec.compiler.lower import lower
 from moec.dsl.schema import AstraOptions, AstraSystem, Experiment, FastOptions
@@ -38,7 +38,7 @@ def case(plan: str, moves: int, **more: object) -> tuple[Experiment, Graph]:
 
 def estimate(e: Experiment, graph: Graph, congestion: str) -> list[int]:
     network = AstraSystem(encoding="padded", congestion=congestion)  # type: ignore[arg-type]
-    finish: list[int] = FastBackend.of(replace(e, backend=FastOptions(network=network))).run(graph).finish_ns.tolist()
+    finish: list[int] = backend_of(replace(e, backend=FastOptions(network=network))).run(graph).finish_ns.tolist()
     return finish
 
 
