@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 
@@ -9,11 +10,21 @@ import numpy as np
 import pytest
 
 from moec.backends.fast.backend import FastBackend
+from moec.backends.fast.durations import durations
+from moec.backends.fast.overlapped import fuse, run_fused, skeleton
+from moec.backends.fast.pricing import Pricing, WeightedOp
+from moec.backends.fast.schedule import evaluate
+from moec.backends.fast.serial import run_serial, stages_of
 from moec.backends.fast.steps import FastSteps
+from moec.backends.fast.timing import timing
+from moec.backends.network.tiers import network_of
 from moec.compiler.ir.batch import Load, load_of
-from moec.compiler.ir.graph import Compute, Work
+from moec.compiler.ir.estimate import Estimate
+from moec.compiler.ir.graph import Collective, Compute, Engine, Work
+from moec.compiler.ir.kernels import Elementwise
 from moec.compiler.lower import lower
-from moec.compiler.lower.program import Situation, Template
+from moec.compiler.lower.instantiate import lanes_of
+from moec.compiler.lower.program import Follows, Program, Situation, Template, TemplateBlock, situation
 from moec.dsl.schema import Fabric, FastOptions, FatTree, Mesh, Network, RailOptimized, Routing, Zipf
 from support.cases import MODELS, NIC, experiment, program, random_batch
 
@@ -134,3 +145,81 @@ def test_drawn_steps_draw_anew_and_repeat_with_the_seed() -> None:
     first, second = (backend.steps(built.context).times(load).latency_ns.tolist() for _ in range(2))
     assert first == second
     assert len(set(first)) > 1
+
+
+def pooled(lanes: int, widths: tuple[int, int]) -> Program:
+    """Attention on the first two of four ranks, experts on the other two; times follow the tokens of a rank or of all."""
+    context = program(experiment(MODELS["mixture"], dp=2)).context
+    first: Follows = "tokens" if widths[0] == 2 else "load"
+
+    def kernel(factor: int, width: int) -> Callable[[Situation], Work]:
+        def make(s: Situation) -> Work:
+            count = s.load.tokens if width == 2 else s.totals[..., None]
+            time = np.asarray(factor * count[..., None, :], dtype=np.int64)
+            return Compute(Elementwise(time), Estimate(time, np.zeros(1), "modelled"))
+
+        return make
+
+    def exchange(factor: int) -> Callable[[Situation], Work]:
+        return lambda s: Collective("all_gather", "both", s.totals[..., None, None] * float(factor))
+
+    templates: list[Template] = []
+    stages: list[list[tuple[str, Engine, Follows, Callable[[Situation], Work], tuple[int, int] | None]]] = [
+        [
+            ("norm", "compute", "tokens", kernel(3, 2), (0, 2)),
+            ("attention", "compute", "load", kernel(50, widths[0]), (0, 2)),
+            ("router", "compute", first, kernel(7, widths[0]), (0, 2)),
+        ],
+        [("dispatch", "comm", "load", exchange(900), None)],
+        [
+            ("align", "compute", "total", kernel(2, 1), (2, 4)),
+            ("experts", "compute", "load", kernel(31, widths[1]), (2, 4)),
+        ],
+        [("combine", "back", "load", exchange(1700), None)],
+    ]
+    order = [(lane, stage) for stage in range(4) for lane in range(lanes)]
+    last: dict[int, int] = {}
+    for lane, stage in order:
+        for name, engine, follows, make, on in stages[stage]:
+            deps = (last[lane],) if lane in last else ()
+            enters = () if deps else (lane,)
+            couples = name in ("dispatch", "combine")
+            templates.append(Template(name, engine, follows, make, lane, deps, enters, None, couples, on=on))
+            last[lane] = len(templates) - 1
+    block = TemplateBlock("layers", 7, tuple(templates), tuple(last.values()), 0, 4)
+    return Program(context, (block,), {"both": np.arange(4)[None]}, lanes)
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("widths", [(2, 1), (1, 2), (2, 2), (1, 1)])
+def test_ops_on_some_ranks_are_priced_as_the_whole_graph(lanes: int, widths: tuple[int, int]) -> None:
+    built, net = pooled(lanes, widths), network_of(program(experiment(MODELS["mixture"], dp=4)).context.experiment)
+    device = built.context.device
+    load = load_of(random_batch(np.random.default_rng(3), 2))
+    graph = lower(built, load)
+    full = timing(graph, evaluate(graph, durations(graph, net, device), detail=False)).makespan_ns
+    pricing = Pricing(built, net, built.groups)
+    situations = [situation(built, part, None) for part in lanes_of(built, load)]
+    fused = fuse(built, pricing)
+    assert [len(run) for run in fused[0].runs] == [3] * lanes + [1] * lanes + [2] * lanes + [1] * lanes
+    assert run_fused(skeleton(built, fused, situations), fused, situations)[-1].tolist() == full.tolist()
+    if lanes == 1:
+        assert run_serial(stages_of(built, pricing), situations[0])[-1].tolist() == full.tolist()
+
+
+def test_a_sum_of_ops_on_unlike_ranks_is_taken_rank_by_rank() -> None:
+    """Without an exchange between them, ops on some ranks and ops on all add up on each rank for itself."""
+    built = pooled(1, (2, 2))
+    (block,) = built.blocks
+    everywhere = replace(block.templates[1], name="all", on=None, make=lambda s: _on_all(block.templates[1].make(s)))
+    pricing = Pricing(built, network_of(built.context.experiment), built.groups)
+    items = [WeightedOp(block, t, 1) for t in (block.templates[0], everywhere, block.templates[5])]
+    load = load_of(random_batch(np.random.default_rng(3), 2))
+    (s,) = (situation(built, part, None) for part in lanes_of(built, load))
+    attention, experts = (pricing.of([item])(s) for item in (items[0], items[2]))
+    assert pricing.of(items)(s).tolist() == [*(attention + 5), *(experts + 5)]
+
+
+def _on_all(work: Work) -> Work:
+    assert isinstance(work, Compute)
+    return replace(work, cost=replace(work.cost, time_ns=np.full((1, 4), 5)))

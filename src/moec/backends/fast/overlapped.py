@@ -36,7 +36,7 @@ def _fuse_block(block: TemplateBlock, pricing: Pricing) -> FusedBlock:
 
 
 def _runs(block: TemplateBlock) -> tuple[tuple[int, ...], ...]:
-    """Neighbours join when the later one waits for the earlier one alone and nothing else waits for the earlier one."""
+    """Neighbours on the same ranks join when the later one waits for the earlier one alone and nothing else waits for that."""
     waited_for = [0] * len(block.templates)
     for t in block.templates:
         for d in t.deps:
@@ -48,7 +48,7 @@ def _runs(block: TemplateBlock) -> tuple[tuple[int, ...], ...]:
             before is not None
             and t.deps == (i - 1,)
             and waited_for[i - 1] == 1
-            and (t.stream, t.lane) == (before.stream, before.lane)
+            and (t.stream, t.lane, t.on) == (before.stream, before.lane, before.on)
             and not (t.couples or before.couples)
             and i - 1 not in block.exits
         )
@@ -71,13 +71,13 @@ def _skeleton_block(f: FusedBlock, lanes: Sequence[Situation]) -> Block:
     for run in f.runs:
         t = f.block.templates[run[0]]
         deps = tuple(sorted({place[d] for d in t.deps}))
-        ops.append(Op(t.name, t.work(lanes[t.lane]), t.stream, deps, t.enters, t.span))
+        ops.append(Op(t.name, t.work(lanes[t.lane]), t.stream, deps, t.enters, t.span, t.on))
     exits = tuple(place[i] for i in f.block.exits)
     return Block(f.block.name, f.block.repeat, tuple(ops), exits, f.block.first_rank, f.block.ranks)
 
 
 def run_fused(
-    graph: Graph, fused: Sequence[FusedBlock], lanes: Sequence[Situation], dp: int, interference: float = 0.0
+    graph: Graph, fused: Sequence[FusedBlock], lanes: Sequence[Situation], interference: float = 0.0
 ) -> list[Array]:
     """The time at which each pipeline stage is done, one array `[…]` of nanoseconds from the iteration's start per stage.
 
@@ -91,5 +91,5 @@ def run_fused(
         for f in fused
     ]
     ends: Array = np.maximum.reduce(evaluate(graph, times, detail=False, interference=interference).lanes)
-    done = ends.reshape(*ends.shape[:-1], -1, dp).max(axis=-1)
+    done = ends.reshape(*ends.shape[:-1], -1, graph.blocks[0].ranks).max(axis=-1)
     return [done[..., i] for i in range(done.shape[-1])]

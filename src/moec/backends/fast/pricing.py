@@ -29,7 +29,7 @@ COUNTS: dict[str, Callable[[Situation], Array]] = {
 """The counts that times are tabulated over."""
 
 Price = Callable[[Situation], Array]
-"""From a lane's situation to whole nanoseconds, `[…, dp]` or `[…, 1]`."""
+"""From a lane's situation to whole nanoseconds, `[…, ranks]` or `[…, 1]`: the attention-DP ranks, or those of `Template.on`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +93,20 @@ class Pricing:
         return self.program.context
 
     def of(self, items: Sequence[WeightedOp]) -> Price:
-        """A function from a lane's situation to the weighted sum of the items' durations; all belong to that lane."""
+        """A function from a lane's situation to the weighted sum of the items' durations; all belong to that lane.
+
+        As wide as the ranks that run the items (or 1) if all run on the same ones; else as wide as their block.
+        """
+        by_ranks: dict[tuple[int, int] | None, list[WeightedOp]] = {}
+        for item in items:
+            by_ranks.setdefault(item.template.on, []).append(item)
+        if len(by_ranks) < 2:
+            return self._on_same_ranks(items)
+        ranks = items[0].block.ranks
+        parts = [(slice(*(on or (0, ranks))), self._on_same_ranks(part)) for on, part in by_ranks.items()]
+        return lambda s: _side_by_side([(where, part(s)) for where, part in parts], ranks)
+
+    def _on_same_ranks(self, items: Sequence[WeightedOp]) -> Price:
         tables = [
             (count, DurationTable(partial(self._tabulate, group)))
             for follows, count in COUNTS.items()
@@ -119,7 +132,7 @@ class Pricing:
         return "tokens" if follows == "total" and self.context.layout.dp == 1 else follows
 
     def duration(self, block: TemplateBlock, t: Template, s: Situation) -> Array:
-        """One op's duration, `[…, dp]` or `[…, 1]`; of an exchange, until the last of its subsets is done."""
+        """One op's duration, `[…, ranks that run it]` or `[…, 1]`; of an exchange, until the last of its subsets is done."""
         members = members_of(self.groups, block.first_rank * self.context.layout.tp)
         spans = work_ns(t.work(s), members, self.net, self.context.device, folded=True)[..., 0, :]
         return spans.max(axis=-1, keepdims=True) if t.couples and spans.shape[-1] > 1 else spans
@@ -167,6 +180,15 @@ class ExpectedTable:
         counts = np.arange(1 << max(12, (top + 1).bit_length()))
         made = self._law(counts)
         self._rows = np.stack([np.broadcast_to(getattr(made, f.name), counts.shape) for f in fields(made)], axis=-1)
+
+
+def _side_by_side(parts: Sequence[tuple[slice, Array]], ranks: int) -> Array:
+    """The sum on each of a block's `ranks` of times on some of them, `[…, ranks]`."""
+    lead = np.broadcast_shapes(*(time.shape[:-1] for _, time in parts))
+    total = np.zeros((*lead, ranks), dtype=np.int64)
+    for where, time in parts:
+        total[..., where] += time
+    return total
 
 
 def _decodes(counts: Array) -> Load:

@@ -30,7 +30,8 @@ def stages_of(program: Program, pricing: Pricing) -> tuple[StageSum, ...]:
         for block in (b for b in program.blocks if b.first_rank == first):
             more, pending = _cut(block, pending)
             terms += more
-        merged = _merge(terms) if program.context.layout.dp == 1 else terms
+        alone = program.context.layout.dp == 1 and all(i.template.on is None for _, items in terms for i in items)
+        merged = _merge(terms) if alone else terms
         stages.append(StageSum(tuple((weight, pricing.of(items)) for weight, items in merged), pricing.of(pending)))
     return tuple(stages)
 

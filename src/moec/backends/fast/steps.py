@@ -52,9 +52,8 @@ class FastSteps:
     def _overlapped(self, lanes: list[Situation]) -> list[Array]:
         if self._skeleton is None:
             self._skeleton = skeleton(self._program, self._fused, lanes)
-        context = self._program.context
-        interference = context.experiment.parallelism.interference
-        return run_fused(self._skeleton, self._fused, lanes, context.layout.dp, interference)
+        interference = self._program.context.experiment.parallelism.interference
+        return run_fused(self._skeleton, self._fused, lanes, interference)
 
 
 class DrawnSteps:

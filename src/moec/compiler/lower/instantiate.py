@@ -83,7 +83,7 @@ def amount(work: Work) -> Array:
 
 
 def _op(t: Template, work: Work, deps: tuple[int, ...], enters: tuple[int, ...]) -> Op:
-    return Op(t.name, work, t.stream, deps, enters, t.span)
+    return Op(t.name, work, t.stream, deps, enters, t.span, t.on)
 
 
 def _without_idle(block: TemplateBlock, made: list[tuple[Template, Work]], keep: list[bool]) -> Block:

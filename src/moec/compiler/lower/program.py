@@ -46,7 +46,7 @@ class Situation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Template:
-    """An op with its work left open. `deps` and `enters` are as in `graph.Op`, `lane` is the micro-batch it serves.
+    """An op with its work left open. `deps`, `enters` and `on` are as in `graph.Op`, `lane` is the micro-batch it serves.
 
     All that its work depends on besides the situation is captured by `make`: templates whose functions have equal code and
     captured equal values make equal work.
@@ -64,6 +64,7 @@ class Template:
     """True for an exchange that makes all ranks of the stage wait for each other."""
     layers: Layers | None = None
     """The MoE layers it stands for, where its work depends on how they are drawn."""
+    on: tuple[int, int] | None = None
 
     def work(self, lane: Situation) -> Work:
         """What it does in the situation of its lane."""
@@ -94,7 +95,7 @@ class Program:
     @property
     def world(self) -> int:
         """Ranks of the graph."""
-        return self.context.layout.pp * self.context.layout.dp * self.context.copies
+        return max(block.first_rank + block.ranks for block in self.blocks)
 
     @property
     def chained(self) -> bool:
