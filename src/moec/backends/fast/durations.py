@@ -22,11 +22,11 @@ from moec.compiler.ir.graph import (
 )
 from moec.dsl.schema import Device
 
-Members = Callable[[str], Array]
+GroupMembers = Callable[[str], Array]
 """From a group's name to the global ranks of its subsets `[subsets, size]`, on the ranks of one block."""
 
 
-def members_of(groups: Mapping[str, Array], first_rank: int) -> Members:
+def members_of(groups: Mapping[str, Array], first_rank: int) -> GroupMembers:
     """The members of `groups` of a block that begins at global rank `first_rank`."""
     return lambda group: groups[group] + first_rank
 
@@ -40,7 +40,7 @@ def durations(graph: Graph, net: Network, device: Device) -> list[list[Array]]:
     return found
 
 
-def work_ns(work: Work, members: Members, net: Network, device: Device, *, folded: bool = False) -> Array:
+def work_ns(work: Work, members: GroupMembers, net: Network, device: Device, *, folded: bool = False) -> Array:
     """The duration of one op's work in whole nanoseconds: `[…, repeat, ranks]`, or `[…, repeat, subsets]` of an exchange.
 
     `folded`: one rank stands for a tensor-parallel group, so that sends have one time for each, too. Nothing to move takes
