@@ -21,7 +21,7 @@ ORDER = {
     "dsl.text": "ast foreign brackets tree grammar tokens wording parser json_reader json_text",
     "dsl.meaning": "hugging_face surface values arithmetic shapes checks later defaults evaluate resolve topology build",
     "compiler": "ir sizes check placement routing costs lower chakra evidence prepare",
-    "compiler.ir": "kernels estimate batch graph verify",
+    "compiler.ir": "kernels estimate batch graph crossing verify",
     "compiler.sizes": "layout parameters activations footprint kv_blocks",
     "compiler.check": "model splits warnings plan fit memory",
     "compiler.placement": "slots packing linear round_robin lpt eplb explicit registry",
