@@ -15,6 +15,7 @@ import numpy as np
 
 from moec.backends.base import StepTimes
 from moec.compiler.ir.batch import Load
+from moec.compiler.sizes.kv_blocks import kv_cache_sizes
 from moec.compiler.sizes.layout import Layout
 from moec.dsl.schema import (
     AttentionPlan,
@@ -33,6 +34,7 @@ from moec.dsl.schema import (
     Serving,
     Workload,
 )
+from moec.serving.engine.config import engine_config
 from moec.serving.loop import serve
 from moec.serving.requests.stream import workload_of
 
@@ -79,7 +81,8 @@ def run(case: Case) -> tuple[float, int]:
     stream, _ = workload_of(experiment)
     assert stream is not None
     layout = Layout(1, case.ranks, case.pp, case.ranks, 1)
-    results, problems = serve(experiment, stream, Affine(), kv_blocks=9000, layout=layout, backend="affine")
+    engine = engine_config(experiment, Affine(), layout, kv_cache_sizes(experiment, 9000))
+    results, problems = serve(experiment, stream, [engine], backend="affine")
     assert results is not None, problems
     return results.wall_s, len(results.iterations.start_ns)
 

@@ -35,8 +35,8 @@ ORDER = {
     "backends.astra": "network files folders replay lint folder_replay simulator estimator",
     "backends.astra.replay": "programs hash_table timing remote_memory custom_collective custom_sets plain_set npu setup collective_plans occupancy "
     "round coarse machine solo run",
-    "serving": "results records agenda requests bounded feasible engine router loop",
-    "serving.engine": "kv_cache limits pace host_time host_memory scheduler decodes rank_queue instance loads leap lockstep pipeline",
+    "serving": "results records agenda queues shared requests bounded feasible engine router loop",
+    "serving.engine": "kv_cache limits pace host_time host_memory scheduler decodes rank_queue config instance loads leap lockstep pipeline",
     "serving.requests": "formats synthetic stream",
     "run": "session phases traces",
     "study": "silicon validation",

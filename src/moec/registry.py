@@ -76,7 +76,7 @@ GROUPS = MappingProxyType(
         ROUTERS: Group(
             "router",
             ("experiment",),
-            "a callable (waiting, running) -> queue, see moec.serving.router",
+            "a callable queues -> target, see moec.serving.router",
             {
                 "least_loaded": "moec.serving.router:least_loaded",
                 "round_robin": "moec.serving.router:round_robin",

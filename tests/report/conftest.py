@@ -44,4 +44,13 @@ def small_results() -> Results:
         swapped_in_bytes=ints(0, 0),
     )
     gaps = TokenGaps(gap_ns=ints(20 * MS, 40 * MS), count=ints(1, 1))
-    return Results(requests, iterations, gaps, kv_blocks=50, preemptions=1, wall_s=0.25, backend="fast", seed=0)
+    return Results(
+        requests=requests,
+        iterations=iterations,
+        gaps=gaps,
+        kv_blocks=50,
+        preemptions=1,
+        wall_s=0.25,
+        backend="fast",
+        seed=0,
+    )

@@ -10,6 +10,7 @@ import numpy as np
 
 from moec.backends.base import StepTimes
 from moec.compiler.ir.batch import Load
+from moec.compiler.sizes.kv_blocks import kv_cache_sizes
 from moec.compiler.sizes.layout import layout_of
 from moec.dsl.schema import (
     Burst,
@@ -26,6 +27,7 @@ from moec.dsl.schema import (
     Serving,
     Workload,
 )
+from moec.serving.engine.config import EngineConfig, engine_config
 from moec.serving.loop import serve
 from moec.serving.requests.stream import RequestStream
 from moec.serving.results import Results
@@ -126,6 +128,12 @@ def stream_of(case: Case) -> RequestStream:
     return RequestStream(names, *columns, tokens if len(tokens) == len(ids) else None, case.tokens_per_id)
 
 
+def engine_of(case: Case) -> EngineConfig:
+    """An engine that serves by the case's rules."""
+    e = experiment_of(case)
+    return engine_config(e, FakeTimer(case), layout_of(e), kv_cache_sizes(e, case.rules.kv_blocks))
+
+
 def simulated(case: Case) -> tuple[Results, Loads]:
     """What moec makes of the case, and the loads of its iterations."""
     e, loads = experiment_of(case), {}
@@ -135,10 +143,8 @@ def simulated(case: Case) -> tuple[Results, Loads]:
         for step, start in enumerate(start_ns.tolist()):
             loads[instance, start] = Load(**{name: row[step] for name, row in zip(FIELDS, rows, strict=True)})
 
-    results, problems = serve(
-        e, stream_of(case), FakeTimer(case), kv_blocks=case.rules.kv_blocks, layout=layout_of(e), backend="fake",
-        watch=watch,
-    )  # fmt: skip
+    engines = [engine_of(case)] * case.rules.instances
+    results, problems = serve(e, stream_of(case), engines, backend="fake", watch=watch)
     assert results is not None
     assert not problems
     return results, loads

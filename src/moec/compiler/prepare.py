@@ -9,16 +9,18 @@ from moec.compiler.check.plan import check_plan
 from moec.compiler.costs import cost_model
 from moec.compiler.lower import Context, context_of
 from moec.compiler.routing.law import routing_law
+from moec.compiler.sizes.kv_blocks import KvCacheSizes, kv_cache_sizes
 from moec.diagnostics import Diagnostic, has_errors
 from moec.dsl.schema import Experiment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """A feasible experiment: its lowering context (tensor-parallel ranks written out) and its memory."""
+    """A feasible experiment: its lowering context (tensor-parallel ranks written out), its memory and its KV cache."""
 
     context: Context
     memory: MemoryReport
+    kv_cache: KvCacheSizes
 
 
 def prepare(experiment: Experiment) -> tuple[Prepared | None, list[Diagnostic]]:
@@ -35,4 +37,5 @@ def prepare(experiment: Experiment) -> tuple[Prepared | None, list[Diagnostic]]:
     found += about_costs
     if costs is None or has_errors(found):
         return None, found
-    return Prepared(context_of(experiment, costs, law), memory_of(experiment)), found
+    memory = memory_of(experiment)
+    return Prepared(context_of(experiment, costs, law), memory, kv_cache_sizes(experiment, memory.kv_blocks)), found

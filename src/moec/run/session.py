@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from moec.arrays import Ints
-from moec.backends.base import Backend, Tallied
+from moec.backends.base import Backend, StepTimer, Tallied
 from moec.backends.registry import backend_of, timed_by
 from moec.compiler.evidence import EvidenceTally, extrapolations
 from moec.compiler.ir.batch import Load
@@ -14,15 +13,13 @@ from moec.compiler.lower import program_of
 from moec.compiler.prepare import Prepared, prepare
 from moec.diagnostics import Diagnostic, Refused, has_errors
 from moec.dsl.schema import AstraOptions, Experiment, RooflineCosts, surface_name
-from moec.serving.engine.instance import Watch
-from moec.serving.loop import serve
+from moec.serving.engine.config import EngineConfig, engine_config
+from moec.serving.loop import Progress, serve
 from moec.serving.requests.stream import RequestStream, workload_of
 from moec.serving.results import Results
+from moec.serving.shared import Watch
 
 FAST, ASTRA_SIM = "fast", "astra_sim"
-
-Progress = Callable[[int, int, int], None]
-"""Called now and then with requests finished, requests in all and the simulated clock in nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +88,7 @@ def simulate(
 ) -> tuple[Results | None, list[Diagnostic]]:
     """Serves the session's requests. Same experiment and seed, same results but for `wall_s`.
 
-    `watch` is told of every iteration that has run (see `moec.serving.engine.instance.Watch`). An outside program or
+    `watch` is told of every iteration that has run (see `moec.serving.shared.Watch`). An outside program or
     package that fails gives no results, and its diagnostics.
     """
     try:
@@ -107,15 +104,12 @@ def _simulated(
         span = session.experiment.span("workload") or session.experiment.span("model")
         title = f"experiment `{session.experiment.name}` has no workload to simulate"
         return None, [Diagnostic("M199", title, span, "this experiment", help="add `workload = …` to it")]
-    context = session.prepared.context
-    timer = session.backend.steps(context)
+    timer = session.backend.steps(session.prepared.context)
     tally = _tally(session)
     results, found = serve(
         session.experiment,
         session.stream,
-        timer,
-        kv_blocks=session.prepared.memory.kv_blocks,
-        layout=context.layout,
+        engines_of(session, timer),
         backend=session.backend_name,
         progress=progress,
         watch=_both(tally, watch),
@@ -129,6 +123,13 @@ def _simulated(
         results = replace(results, evidence=evidence)
         found = [*found, *extrapolations(evidence, session.experiment.span("costs"))]
     return results, found
+
+
+def engines_of(session: Session, timer: StepTimer) -> tuple[EngineConfig, ...]:
+    """The engine of each instance of the session's experiment, all alike, iterations timed by `timer`."""
+    prepared = session.prepared
+    engine = engine_config(session.experiment, timer, prepared.context.layout, prepared.kv_cache)
+    return (engine,) * session.experiment.serving.instances
 
 
 def _estimated(session: Session, timer: Tallied) -> list[Diagnostic]:

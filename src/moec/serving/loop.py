@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from time import perf_counter
 
-from moec.backends.base import StepTimer
-from moec.compiler.sizes.kv_blocks import host_blocks, kv_widths_in_all
-from moec.compiler.sizes.layout import Layout
 from moec.diagnostics import Diagnostic, has_errors
-from moec.dsl.schema import ClosedLoop, Experiment, Gqa
-from moec.serving.agenda import END, Agenda
-from moec.serving.bounded import Bounded, beyond_clock
-from moec.serving.engine.host_memory import ENDLESS
-from moec.serving.engine.host_time import host_of
-from moec.serving.engine.instance import Floor, Instance, Watch
+from moec.dsl.schema import ClosedLoop, Experiment
+from moec.serving.agenda import END
+from moec.serving.bounded import Bounded, Overrun, beyond_clock
+from moec.serving.engine.config import EngineConfig
+from moec.serving.engine.instance import Instance
 from moec.serving.engine.kv_cache import block_keys
-from moec.serving.engine.limits import NO_WINDOW, Limits
 from moec.serving.engine.lockstep import Lockstep
 from moec.serving.engine.pipeline import Pipeline
 from moec.serving.feasible import servable
+from moec.serving.queues import queues_of
 from moec.serving.records import RequestColumns, token_gaps
 from moec.serving.requests.formats.request_trace import MOST_NS
 from moec.serving.requests.stream import RequestStream
 from moec.serving.results import Results
 from moec.serving.router import Choose, router_of
+from moec.serving.shared import Shared, Watch
 
 Progress = Callable[[int, int, int], None]
 """`progress(completed, total, clock_ns)`."""
@@ -36,126 +33,106 @@ PROGRESS_S = 0.05
 def serve(
     experiment: Experiment,
     stream: RequestStream,
-    timer: StepTimer,
+    engines: Sequence[EngineConfig],
     *,
-    kv_blocks: int,
-    layout: Layout,
     backend: str,
     progress: Progress | None = None,
     watch: Watch | None = None,
 ) -> tuple[Results | None, list[Diagnostic]]:
-    """Serve `stream` with `kv_blocks` usable cache blocks per attention-DP rank, iterations timed by `timer`.
+    """Serve `stream` on `engines`, one for each instance (like instances may have the same).
 
-    No results when a request could never be served, or not before the clock ends; the diagnostics say so. `progress` is called at most every 50 ms,
-    `watch` for every iteration (or stretch of decode iterations) when it has run.
+    `experiment`: whose workload, router and delay of admission are the run's. No results when a request could never be served,
+    or not before the clock ends; the diagnostics say so. `progress` is called at most every 50 ms, `watch` for every iteration
+    (or stretch of decode iterations) when it has run.
     """
     began = perf_counter()
-    problems = servable(experiment, stream, kv_blocks)
+    kinds = list(dict.fromkeys(engines))
+    problems = [found for kind in kinds for found in servable(kind.experiment, stream, kind.kv_cache.blocks)]
     if has_errors(problems):
         return None, problems
-    bounded = Bounded(timer)
-    floor = _floor(experiment, stream, bounded, kv_blocks, layout)
-    floor.watch = watch
-    build = Lockstep if layout.pp == 1 else Pipeline
-    instances: list[Instance] = [build(index, floor) for index in range(floor.instances)]
-    arrivals = _arrivals(experiment, stream)
-    clock = _run(floor, instances, arrivals, router_of(experiment), bounded, progress)
-    if bounded.passed or clock > MOST_NS:
-        return None, [*problems, beyond_clock(experiment, bounded)]
-    requests, iterations = floor.requests, floor.iterations.table()
+    overrun = Overrun()
+    bounded = {kind: replace(kind, timer=Bounded(kind.timer, overrun)) for kind in kinds}
+    shared = _shared(stream, engines, watch)
+    instances = [_instance(index, bounded[engine], shared) for index, engine in enumerate(engines)]
+    arrivals, choose = _arrivals(experiment, stream), router_of(experiment)
+    clock = _run(shared, instances, arrivals, choose, overrun=overrun, progress=progress)
+    if overrun.passed or clock > MOST_NS:
+        return None, [*problems, beyond_clock(experiment, overrun)]
+    requests, iterations = shared.requests, shared.iterations.table()
     results = Results(
-        requests.table(stream.request_id),
-        iterations,
-        token_gaps(iterations, floor.gaps, lockstep=layout.pp == 1),
-        kv_blocks,
-        sum(requests.preemptions),
-        perf_counter() - began,
-        backend,
-        experiment.seed,
-        sum(instance.swapped for instance in instances) if _swaps(experiment) else None,
+        requests=requests.table(stream.request_id),
+        iterations=iterations,
+        gaps=token_gaps(iterations, shared.gaps, [engine.lockstep for engine in engines]),
+        kv_blocks=engines[0].kv_cache.blocks,
+        preemptions=sum(requests.preemptions),
+        wall_s=perf_counter() - began,
+        backend=backend,
+        seed=experiment.seed,
+        swapped=sum(i.swapped for i in instances) if any(kind.swaps for kind in kinds) else None,
     )
     return results, problems
 
 
-def _swaps(experiment: Experiment) -> bool:
-    return experiment.serving.kv_cache.preemption == "swap"
-
-
-def _host_blocks(experiment: Experiment) -> int:
-    if not _swaps(experiment):
-        return 0
-    fitting = host_blocks(experiment)
-    return ENDLESS if fitting is None else fitting
-
-
-def _floor(experiment: Experiment, stream: RequestStream, timer: StepTimer, kv_blocks: int, layout: Layout) -> Floor:
-    serving, model = experiment.serving, experiment.model
-    window = model.attention.window if isinstance(model.attention, Gqa) else None
-    block, scheduler = serving.kv_cache.block, serving.scheduler
-    inputs = stream.input_tokens.tolist()
-    keys = None
-    if serving.kv_cache.prefix_caching and stream.token_ids is not None:
-        keys = block_keys(stream.token_ids, inputs, block, stream.tokens_per_id)
-    return Floor(
+def _shared(stream: RequestStream, engines: Sequence[EngineConfig], watch: Watch | None) -> Shared:
+    inputs, prefixes = stream.input_tokens.tolist(), dict[int, list[list[int]]]()
+    if stream.token_ids is not None:
+        caching = (engine for engine in engines if engine.experiment.serving.kv_cache.prefix_caching)
+        for block in {engine.limits.block for engine in caching}:
+            prefixes[block] = block_keys(stream.token_ids, inputs, block, stream.tokens_per_id)
+    return Shared(
         requests=RequestColumns.of(inputs, stream.output_tokens.tolist(), stream.arrival_ns.tolist()),
-        limits=Limits(
-            max_sequences=scheduler.max_sequences,
-            max_batched_tokens=scheduler.max_batched_tokens,
-            chunked_prefill=scheduler.chunked_prefill,
-            block=block,
-            window=NO_WINDOW if window is None else window,
-        ),
-        timer=timer,
-        agenda=Agenda(),
-        instances=serving.instances,
-        dp=layout.dp,
-        pp=layout.pp,
-        dummy=model.moe is not None,
-        kv_blocks=kv_blocks,
-        host=host_of(serving.overhead),
-        admission_ns=round(serving.overhead.admission * 1e9),
-        keys=keys,
-        swap_blocks=_host_blocks(experiment),
-        kv_widths=kv_widths_in_all(experiment),
+        queues=queues_of([engine.layout.dp for engine in engines]),
+        prefixes=prefixes,
+        watch=watch,
     )
 
 
-@dataclass(slots=True)
+def _instance(index: int, engine: EngineConfig, shared: Shared) -> Instance:
+    return Lockstep(index, engine, shared) if engine.lockstep else Pipeline(index, engine, shared)
+
+
+@dataclass(slots=True, kw_only=True)
 class Arrivals:
-    """Requests arrive in order; in a closed loop (`closed`) each one that leaves lets the next one in."""
+    """Requests arrive in order; in a closed loop (`closed`) each one that leaves lets the next one in.
+
+    `admission_ns`: from a request's arrival to its queue.
+    """
 
     total: int
     released: int
     closed: bool
+    admission_ns: int
     next: int = 0
 
 
 def _arrivals(experiment: Experiment, stream: RequestStream) -> Arrivals:
-    total = len(stream.request_id)
+    total, admission_ns = len(stream.request_id), round(experiment.serving.overhead.admission * 1e9)
     match experiment.workload.arrivals if experiment.workload else None:
         case ClosedLoop(concurrency):
-            return Arrivals(total, min(concurrency, total), closed=True)
+            released = min(concurrency, total)
+            return Arrivals(total=total, released=released, closed=True, admission_ns=admission_ns)
         case _:
-            return Arrivals(total, total, closed=False)
+            return Arrivals(total=total, released=total, closed=False, admission_ns=admission_ns)
 
 
 def _run(
-    floor: Floor,
-    instances: list[Instance],
+    shared: Shared,
+    instances: Sequence[Instance],
     arrivals: Arrivals,
     choose: Choose,
-    bounded: Bounded,
+    *,
+    overrun: Overrun,
     progress: Progress | None,
 ) -> int:
     """Until all have left, or times pass what the clock can hold; returns where the clock stands."""
-    agenda, columns = floor.agenda, floor.requests
+    agenda, columns = shared.agenda, shared.requests
     clock, completed, reported = 0, 0, perf_counter()
-    while completed < arrivals.total and not bounded.passed and clock <= MOST_NS:
+    while completed < arrivals.total and not overrun.passed and clock <= MOST_NS:
         waits = arrivals.next < arrivals.released
-        horizon = columns.arrival_ns[arrivals.next] + floor.admission_ns if waits else None
+        horizon = columns.arrival_ns[arrivals.next] + arrivals.admission_ns if waits else None
         if horizon is not None and not agenda.before(horizon):
             clock = horizon
-            _route(floor, instances, arrivals, choose)
+            _route(shared, instances, arrivals, choose, clock)
             continue
         clock, kind, _, index, token = agenda.next()
         if kind != END:
@@ -173,12 +150,12 @@ def _run(
     return clock
 
 
-def _route(floor: Floor, instances: list[Instance], arrivals: Arrivals, choose: Choose) -> None:
-    request, columns = arrivals.next, floor.requests
+def _route(shared: Shared, instances: Sequence[Instance], arrivals: Arrivals, choose: Choose, now: int) -> None:
+    request, columns = arrivals.next, shared.requests
     arrivals.next += 1
-    instance, rank = divmod(choose(floor.waiting, floor.running), floor.dp)
-    columns.instance[request], columns.dp_rank[request] = instance, rank
-    instances[instance].arrive(request, rank, columns.arrival_ns[request] + floor.admission_ns)
+    target = choose(shared.queues)
+    columns.instance[request], columns.dp_rank[request] = target
+    instances[target.instance].arrive(request, target.rank, now)
 
 
 def _release(columns: RequestColumns, arrivals: Arrivals, finished: int, now: int) -> None:

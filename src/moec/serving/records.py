@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +15,29 @@ from moec.serving.results import IterationTable, RequestTable, TokenGaps
 
 NEVER = -1
 
-COLUMNS = 11
-"""Of an `IterationTable`."""
-
 Column = int | Ints
 
 
-@dataclass(slots=True)
+class Iteration(NamedTuple):
+    """Iterations of an instance as rows of an `IterationTable`: each field is a number or, for several rows, `[rows]`."""
+
+    instance: Column
+    start_ns: Column
+    end_ns: Column
+    device_ns: Column
+    prefill_tokens: Column
+    decode_tokens: Column
+    running: Column
+    waiting: Column
+    kv_blocks_used: Column
+    swapped_out_bytes: Column = 0
+    swapped_in_bytes: Column = 0
+
+
+COLUMNS = len(Iteration._fields)
+
+
+@dataclass(slots=True, kw_only=True)
 class RequestColumns:
     """One entry per request, in plain lists because the loop touches single entries.
 
@@ -46,11 +63,21 @@ class RequestColumns:
     def of(input_tokens: Sequence[int], output_tokens: Sequence[int], arrival_ns: Sequence[int]) -> RequestColumns:
         """Columns of requests that have not arrived yet."""
         count = len(input_tokens)
-        never = [NEVER] * count
         return RequestColumns(
-            list(input_tokens), list(output_tokens), list(arrival_ns), list(input_tokens), [0] * count,
-            never.copy(), never.copy(), never.copy(), never.copy(), never.copy(), never.copy(), never.copy(), [0] * count,
-        )  # fmt: skip
+            input=list(input_tokens),
+            output=list(output_tokens),
+            arrival_ns=list(arrival_ns),
+            known=list(input_tokens),
+            computed=[0] * count,
+            instance=[NEVER] * count,
+            dp_rank=[NEVER] * count,
+            scheduled_ns=[NEVER] * count,
+            first_ns=[NEVER] * count,
+            last_ns=[NEVER] * count,
+            finish_ns=[NEVER] * count,
+            cached=[NEVER] * count,
+            preemptions=[0] * count,
+        )
 
     def emit(self, request: int, now: int, gaps: Counter[int]) -> int:
         """A token of the request comes out at `now`, unless it asks for none; returns how many are still to come."""
@@ -66,11 +93,23 @@ class RequestColumns:
 
     def table(self, request_id: tuple[str, ...]) -> RequestTable:
         """The results' table; a request that was never scheduled has no cached tokens."""
-        lists = (
-            self.arrival_ns, self.input, self.output, self.instance, self.dp_rank, self.scheduled_ns, self.first_ns,
-            self.finish_ns, [max(tokens, 0) for tokens in self.cached], self.preemptions,
-        )  # fmt: skip
-        return RequestTable(request_id, *(np.array(values, dtype=np.int64) for values in lists))
+        return RequestTable(
+            request_id=request_id,
+            arrival_ns=_ints(self.arrival_ns),
+            input_tokens=_ints(self.input),
+            output_tokens=_ints(self.output),
+            instance=_ints(self.instance),
+            dp_rank=_ints(self.dp_rank),
+            scheduled_ns=_ints(self.scheduled_ns),
+            first_token_ns=_ints(self.first_ns),
+            finish_ns=_ints(self.finish_ns),
+            cached_tokens=np.maximum(_ints(self.cached), 0),
+            preemptions=_ints(self.preemptions),
+        )
+
+
+def _ints(values: Sequence[int]) -> Ints:
+    return np.array(values, dtype=np.int64)
 
 
 @dataclass(slots=True)
@@ -80,18 +119,18 @@ class IterationLog:
     rows: int = 0
     data: Ints = field(default_factory=lambda: np.empty((COLUMNS, 1024), dtype=np.int64))
 
-    def add(self, *columns: int) -> None:
-        """Append a row; the columns are those of `IterationTable`."""
+    def add(self, row: Iteration) -> None:
+        """Append one iteration."""
         self._reserve(self.rows + 1)
-        self.data[:, self.rows] = columns
+        self.data[:, self.rows] = row
         self.rows += 1
 
-    def extend(self, count: int, *columns: Column) -> None:
-        """Append `count` rows, each column a number or `[count]`."""
+    def extend(self, count: int, rows: Iteration) -> None:
+        """Append `count` iterations, each field a number or `[count]`."""
         end = self.rows + count
         self._reserve(end)
-        for row, column in zip(self.data, columns, strict=True):
-            row[self.rows : end] = column
+        for column, values in zip(self.data, rows, strict=True):
+            column[self.rows : end] = values
         self.rows = end
 
     def _reserve(self, rows: int) -> None:
@@ -104,19 +143,19 @@ class IterationLog:
         """The rows in start order, instances in order where they start together."""
         data = self.data[:, : self.rows]
         order = np.lexsort((data[0], data[1]))
-        return IterationTable(*(column[order] for column in data))
+        return IterationTable(**{name: column[order] for name, column in zip(Iteration._fields, data, strict=True)})
 
 
-def token_gaps(iterations: IterationTable, single: Counter[int], *, lockstep: bool) -> TokenGaps:
-    """All inter-token latencies. In lockstep every decode of an iteration waited for as long as the iteration took.
+def token_gaps(iterations: IterationTable, single: Counter[int], lockstep: Sequence[bool]) -> TokenGaps:
+    """All inter-token latencies. `lockstep[i]`: every decode of an iteration of instance i waited as long as that took.
 
     `single`: gaps beside those; a negative count takes back what an iteration's decodes say too much.
     """
     gaps = np.array(list(single.keys()), dtype=np.int64)
     counts = np.array(list(single.values()), dtype=np.int64)
-    if lockstep:
-        gaps = np.concatenate([gaps, iterations.end_ns - iterations.start_ns])
-        counts = np.concatenate([counts, iterations.decode_tokens])
+    whole = np.array(lockstep, dtype=bool)[iterations.instance]
+    gaps = np.concatenate([gaps, (iterations.end_ns - iterations.start_ns)[whole]])
+    counts = np.concatenate([counts, iterations.decode_tokens[whole]])
     return _merged(gaps, counts)
 
 

@@ -10,9 +10,9 @@ from moec.backends.base import Tally
 from moec.compiler.evidence import OpEvidence
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RequestTable:
-    """One row per request, in arrival order; times in integer nanoseconds from the start of the run, -1: never."""
+    """One row per request, in arrival order: every field `[requests]`; times in nanoseconds from the start of the run, -1: never."""
 
     request_id: tuple[str, ...]
     arrival_ns: Ints
@@ -27,11 +27,11 @@ class RequestTable:
     preemptions: Ints
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class IterationTable:
-    """One row per iteration, in start order; token and request counts are sums over the attention-DP ranks.
+    """One row per iteration, in start order: every field `[iterations]`, times in nanoseconds.
 
-    `swapped_*`: KV cache moved to host memory, and back, over all ranks of the instance.
+    Token and request counts are sums over the attention-DP ranks. `swapped_*`: KV cache moved to host memory, and back, over all ranks of the instance.
     """
 
     instance: Ints
@@ -49,15 +49,15 @@ class IterationTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TokenGaps:
-    """Inter-token latencies, run-length: gap `gap_ns[i]` was seen by `count[i]` tokens."""
+    """Inter-token latencies, run-length: gap `gap_ns[i]` was seen by `count[i]` tokens; both `[gaps]`."""
 
     gap_ns: Ints
     count: Ints
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Results:
-    """What a serving run leaves. `kv_blocks`: per attention-DP rank. `wall_s`: seconds spent simulating.
+    """What a serving run leaves. `kv_blocks`: of one attention-DP rank of the first instance. `wall_s`: seconds spent simulating.
 
     `swapped`: preemptions whose blocks went to host memory, None when all are recomputed.
     `tally`: how iterations were timed, of a backend that does not time all of them alike. `evidence`: op -> where its

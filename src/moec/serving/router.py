@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Protocol
 
 from moec.dsl.schema import Experiment, surface_name
 from moec.registry import GROUPS, ROUTERS, guarded, maker, wrong
+from moec.serving.queues import Queues, Target
 
 
 class Choose(Protocol):
     """Picks a queue at every arrival; it may keep state between calls."""
 
-    def __call__(self, waiting: Sequence[int], running: Sequence[int]) -> int:
-        """The queue for the next request. Queue = instance · dp + dp_rank; the sequences hold its requests now."""
+    def __call__(self, queues: Queues) -> Target:
+        """Where the next request goes: one of `queues.targets`."""
         ...
 
 
@@ -23,9 +22,9 @@ class Choose(Protocol):
 class _Turns:
     queue: int = -1
 
-    def __call__(self, waiting: Sequence[int], running: Sequence[int]) -> int:
-        self.queue = (self.queue + 1) % len(waiting)
-        return self.queue
+    def __call__(self, queues: Queues) -> Target:
+        self.queue = (self.queue + 1) % len(queues.targets)
+        return queues.targets[self.queue]
 
 
 def round_robin(_experiment: Experiment) -> Choose:
@@ -38,13 +37,13 @@ def least_loaded(_experiment: Experiment) -> Choose:
     return _smallest_score
 
 
-def _smallest_score(waiting: Sequence[int], running: Sequence[int]) -> int:
+def _smallest_score(queues: Queues) -> Target:
     best, chosen = -1, 0
-    for queue, (queued, active) in enumerate(zip(waiting, running, strict=True)):
-        score = 4 * queued + active
+    for queue, (waiting, running) in enumerate(zip(queues.waiting, queues.running, strict=True)):
+        score = 4 * waiting + running
         if score < best or best < 0:
             best, chosen = score, queue
-    return chosen
+    return queues.targets[chosen]
 
 
 def router_of(experiment: Experiment) -> Choose:
@@ -62,8 +61,8 @@ class _Checked:
             raise wrong(ROUTERS, name, f"gave {type(choose).__name__}, which cannot be called")
         self._choose, self._name = guarded(ROUTERS, name, choose), name
 
-    def __call__(self, waiting: Sequence[int], running: Sequence[int]) -> int:
-        chosen = self._choose(waiting, running)
-        if not isinstance(chosen, Integral) or not 0 <= int(chosen) < len(waiting):
-            raise wrong(ROUTERS, self._name, f"chose queue {chosen!r} of {len(waiting)}")
-        return int(chosen)
+    def __call__(self, queues: Queues) -> Target:
+        chosen = self._choose(queues)
+        if not isinstance(chosen, Target) or chosen not in queues.targets:
+            raise wrong(ROUTERS, self._name, f"chose {chosen!r}, which is none of the {len(queues.targets)} targets")
+        return chosen

@@ -12,28 +12,28 @@ from support.serving_reference import Rules
 ASYNC, SYNC = True, False
 
 
-def course(host: Host, now: int, before: int, device: list[int], sequences: int = 0) -> tuple[list[int], list[int]]:
-    made = host.course(now, before, np.array(device, dtype=np.int64), sequences)
+def times_of(host: Host, now: int, before: int, device: list[int], sequences: int = 0) -> tuple[list[int], list[int]]:
+    made = host.schedule(now, before, np.array(device, dtype=np.int64), sequences)
     return made.scheduled.tolist(), made.ends.tolist()
 
 
 def test_a_synchronous_host_works_before_every_iteration() -> None:
     """5 and 2 × 3 of host, then the device and a gap of 1."""
-    assert course(Host(5, 3.0, 1, SYNC), 100, 100, [10, 20], 2) == ([100, 122], [122, 154])
+    assert times_of(Host(5, 3.0, 1, SYNC), 100, 100, [10, 20], 2) == ([100, 122], [122, 154])
 
 
 def test_an_asynchronous_host_hides_behind_the_iteration_before() -> None:
     """Scheduled at 90 while one runs until 100; the next when that one ends, the third when the first does."""
-    assert course(Host(5, 0.0, 1, ASYNC), 90, 100, [10, 20, 30]) == ([90, 100, 111], [111, 132, 163])
+    assert times_of(Host(5, 0.0, 1, ASYNC), 90, 100, [10, 20, 30]) == ([90, 100, 111], [111, 132, 163])
 
 
 def test_after_idling_nothing_hides_the_host() -> None:
-    assert course(Host(5, 0.0, 1, ASYNC), 90, 40, [10]) == ([90], [106])
+    assert times_of(Host(5, 0.0, 1, ASYNC), 90, 40, [10]) == ([90], [106])
 
 
 def test_a_host_slower_than_the_device_sets_the_pace() -> None:
     """50 of host for 10 of device: iterations start at 50, 100, 150."""
-    assert course(Host(50, 0.0, 0, ASYNC), 0, 0, [10, 10, 10]) == ([0, 50, 100], [60, 110, 160])
+    assert times_of(Host(50, 0.0, 0, ASYNC), 0, 0, [10, 10, 10]) == ([0, 50, 100], [60, 110, 160])
 
 
 def test_the_fast_way_is_the_slow_one() -> None:
@@ -46,7 +46,7 @@ def test_the_fast_way_is_the_slow_one() -> None:
         for time in device[1:].tolist():
             scheduled.append(max(ends[-2] if len(ends) > 1 else before, scheduled[-1] + host.step_ns))
             ends.append(max(ends[-1], scheduled[-1] + host.step_ns) + time)
-        assert course(host, now, before, device.tolist()) == (scheduled, ends)
+        assert times_of(host, now, before, device.tolist()) == (scheduled, ends)
 
 
 def served(requests: tuple[tuple[int, int, int], ...], **rules: object) -> list[tuple[int, int, int]]:

@@ -73,9 +73,18 @@ def table(first: list[float], each: list[float]) -> RequestTable:
     ms = lambda v: np.array(v, dtype=float) * 1e6  # noqa: E731
     zero = np.zeros(n, dtype=np.int64)
     return RequestTable(
-        tuple(map(str, range(n))), zero, zero + 10, zero + 11, zero, zero, zero,
-        ms(first).astype(np.int64), ms(np.array(first) + 10 * np.array(each)).astype(np.int64), zero, zero,
-    )  # fmt: skip
+        request_id=tuple(map(str, range(n))),
+        arrival_ns=zero,
+        input_tokens=zero + 10,
+        output_tokens=zero + 11,
+        instance=zero,
+        dp_rank=zero,
+        scheduled_ns=zero,
+        first_token_ns=ms(first).astype(np.int64),
+        finish_ns=ms(np.array(first) + 10 * np.array(each)).astype(np.int64),
+        cached_tokens=zero,
+        preemptions=zero,
+    )
 
 
 def test_waves_in_between_stand_for_eight():

@@ -1,10 +1,33 @@
-"""What KV blocks weigh when they move to host memory, and how many of them fit there."""
+"""The KV cache of an attention-DP rank: its blocks, what they weigh when they move to host memory, and how many fit there."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from moec.compiler.sizes.footprint import stage_memories
 from moec.compiler.sizes.layout import layout_of
 from moec.dsl.schema import Experiment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KvCacheSizes:
+    """The KV cache of one attention-DP rank: `blocks` on the device, and `host_blocks` in host memory.
+
+    Of the latter there are none when preempted requests are recomputed, and None means room for all. `widths`: bytes of one
+    token over all ranks that hold it, in the layers that keep every token and in those that keep a sliding window.
+    """
+
+    blocks: int
+    host_blocks: int | None
+    widths: tuple[float, float]
+
+
+def kv_cache_sizes(experiment: Experiment, blocks: int) -> KvCacheSizes:
+    """The cache of a rank whose device holds `blocks`."""
+    swaps = experiment.serving.kv_cache.preemption == "swap"
+    return KvCacheSizes(
+        blocks=blocks, host_blocks=host_blocks(experiment) if swaps else 0, widths=kv_widths_in_all(experiment)
+    )
 
 
 def kv_widths(experiment: Experiment) -> tuple[tuple[float, float], ...]:

@@ -11,7 +11,7 @@ from moec.dsl.schema import Overhead
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Course:
+class Schedule:
     """When consecutive iterations are `scheduled` and end, in nanoseconds `[steps]`; the host works `spent` on each."""
 
     scheduled: Ints
@@ -44,17 +44,17 @@ class Host:
         """Host time of an iteration whose busiest rank runs `sequences` requests."""
         return self.step_ns + round(self.sequence_ns * sequences)
 
-    def course(self, now: int, before: int, device: Ints, sequences: int) -> Course:
+    def schedule(self, now: int, before: int, device: Ints, sequences: int) -> Schedule:
         """Iterations that keep the device for `device` `[steps]`, the first scheduled `now`, the one before ends `before`."""
         spent, work = self.spent(sequences), device + self.gap_ns
         if not self.asynchronous:
             ends = now + (work + spent).cumsum()
-            return Course(np.concatenate(([now], ends[:-1])), ends, spent)
+            return Schedule(np.concatenate(([now], ends[:-1])), ends, spent)
         if spent > work.min():
             return _exposed(now, before, work, spent)
         first = max(before, now + spent)
         ends = first + work.cumsum()
-        return Course(np.concatenate(([now, first], ends))[: len(ends)], ends, spent)
+        return Schedule(np.concatenate(([now, first], ends))[: len(ends)], ends, spent)
 
 
 def host_of(overhead: Overhead) -> Host:
@@ -62,11 +62,11 @@ def host_of(overhead: Overhead) -> Host:
     return Host(round(overhead.step * 1e9), overhead.sequence * 1e9, round(overhead.gap * 1e9), overhead.asynchronous)
 
 
-def _exposed(now: int, before: int, work: Ints, spent: int) -> Course:
+def _exposed(now: int, before: int, work: Ints, spent: int) -> Schedule:
     """One after the other, where the device may have to wait for the host: both do one iteration at a time."""
     scheduled, ends = [now], [max(before, now + spent) + int(work[0])]
     for time in work[1:].tolist():
         out = ends[-2] if len(ends) > 1 else before
         scheduled.append(max(out, scheduled[-1] + spent))
         ends.append(max(ends[-1], scheduled[-1] + spent) + time)
-    return Course(np.array(scheduled, dtype=np.int64), np.array(ends, dtype=np.int64), spent)
+    return Schedule(np.array(scheduled, dtype=np.int64), np.array(ends, dtype=np.int64), spent)

@@ -9,19 +9,25 @@ import numpy as np
 
 from moec.arrays import Ints
 from moec.compiler.ir.batch import Load
-from moec.serving.engine.host_time import Course
-from moec.serving.engine.instance import Floor
+from moec.serving.engine.config import EngineConfig
+from moec.serving.engine.host_time import Schedule
 from moec.serving.engine.limits import Chunk
+from moec.serving.records import Iteration
+from moec.serving.shared import Shared
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Leap:
-    """Of the timed iterations `steps` will run; `arrivals`: requests that came meanwhile, in vain.
+    """Consecutive iterations of instance `index`, from step `first` on, of which `steps` will run.
 
-    `chunks` are those of the only step, with their ranks; `decodes` and `waiting`: requests when it was scheduled.
+    `schedule`, `load` and `device` (ns on the device, `[timed]`) are of all that were timed. `chunks`: what the only step
+    computes beside decodes, with the ranks. `decodes` and `waiting`: requests when it was scheduled; `arrivals`: when more came
+    that could not run before the leap was over.
     """
 
-    clock: Course
+    index: int
+    first: int
+    schedule: Schedule
     load: Load
     device: Ints
     steps: int
@@ -30,33 +36,60 @@ class Leap:
     waiting: int
     arrivals: list[int]
 
-    def write_down(self, floor: Floor, index: int, first: int, before: int, needs: Sequence[int], used: int) -> int:
-        """Log the iterations of instance `index` from step `first` on; returns how many blocks are in use after them.
+    def write_down(self, config: EngineConfig, shared: Shared, before: int, needs: Sequence[int], used: int) -> int:
+        """Log the iterations; returns how many blocks are in use after them.
 
-        `before`: the end of the one before; `needs`: blocks that decoding takes, by step modulo their number; `used`:
-        blocks in use before the decoding of the first.
+        `before`: the end of the one before; `needs`: blocks that decoding takes, by step modulo their number; `used`: blocks in
+        use before the decoding of the first.
         """
-        steps, turn = self.steps, len(needs)
-        ends, device, scheduled = self.clock.ends[:steps], self.device[:steps], self.clock.scheduled[:steps]
-        start = np.maximum(scheduled, np.concatenate(([before], ends[:-1])))
-        if floor.watch is not None:
-            floor.watch(index, start, self.load)
-        resumed = sum(chunk.decode for _, chunk in self.chunks)
-        prompt = sum(chunk.new for _, chunk in self.chunks) - resumed
-        sequences = self.decodes + len(self.chunks)
-        if steps == 1:
-            used += needs[first % turn]
-            if resumed:
-                floor.gaps[int(ends[0] - start[0])] -= resumed  # theirs are longer, and counted when the tokens are out
-            floor.iterations.add(
-                index, int(start[0]), int(ends[0]), int(device[0]), prompt, self.decodes + resumed, sequences,
-                self.waiting, used, *floor.swapped_bytes(self.load),
-            )  # fmt: skip
-            return used
-        waiting = self.waiting + np.searchsorted(np.array(self.arrivals, dtype=np.int64), scheduled, side="right")
-        within = (first + np.arange(steps)) % turn
-        after = used + np.array(needs, dtype=np.int64)[within].cumsum()
-        floor.iterations.extend(
-            steps, index, start, ends, device, prompt, self.decodes, sequences, waiting, after, 0, 0
+        start = np.maximum(
+            self.schedule.scheduled[: self.steps], np.concatenate(([before], self.schedule.ends[: self.steps - 1]))
         )
+        if shared.watch is not None:
+            shared.watch(self.index, start, self.load)
+        if self.steps == 1:
+            used += needs[self.first % len(needs)]
+            self._write_one(config, shared, int(start[0]), used)
+            return used
+        turn = (self.first + np.arange(self.steps)) % len(needs)
+        after = used + np.array(needs, dtype=np.int64)[turn].cumsum()
+        self._write_many(shared, start, after)
         return int(after[-1])
+
+    def _write_one(self, config: EngineConfig, shared: Shared, start: int, used: int) -> None:
+        end = int(self.schedule.ends[0])
+        resumed = sum(chunk.decode for _, chunk in self.chunks)
+        if resumed:
+            shared.gaps[end - start] -= resumed  # theirs are longer, and counted when the tokens are out
+        out, back = config.swapped_bytes(self.load)
+        row = Iteration(
+            instance=self.index,
+            start_ns=start,
+            end_ns=end,
+            device_ns=int(self.device[0]),
+            prefill_tokens=sum(chunk.new for _, chunk in self.chunks) - resumed,
+            decode_tokens=self.decodes + resumed,
+            running=self.decodes + len(self.chunks),
+            waiting=self.waiting,
+            kv_blocks_used=used,
+            swapped_out_bytes=out,
+            swapped_in_bytes=back,
+        )
+        shared.iterations.add(row)
+
+    def _write_many(self, shared: Shared, start: Ints, used: Ints) -> None:
+        """Steps that only decode; `start` and `used` `[steps]`."""
+        scheduled = self.schedule.scheduled[: self.steps]
+        came = np.searchsorted(np.array(self.arrivals, dtype=np.int64), scheduled, side="right")
+        rows = Iteration(
+            instance=self.index,
+            start_ns=start,
+            end_ns=self.schedule.ends[: self.steps],
+            device_ns=self.device[: self.steps],
+            prefill_tokens=0,
+            decode_tokens=self.decodes,
+            running=self.decodes,
+            waiting=self.waiting + came,
+            kv_blocks_used=used,
+        )
+        shared.iterations.extend(self.steps, rows)

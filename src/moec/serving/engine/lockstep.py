@@ -8,13 +8,14 @@ from heapq import heappop, heappush
 import numpy as np
 
 from moec.serving.agenda import END, START
+from moec.serving.engine.config import EngineConfig
 from moec.serving.engine.decodes import NO_STEP, NOT_DECODING
-from moec.serving.engine.instance import Floor
 from moec.serving.engine.leap import Leap
 from moec.serving.engine.limits import NO_WINDOW, Chunk
 from moec.serving.engine.loads import LEAP, LoadSums, with_swaps
 from moec.serving.engine.pace import pace_of
 from moec.serving.engine.rank_queue import NO_REQUEST
+from moec.serving.shared import Shared
 
 FIRST_GUESS = 16
 """Steps of a leap towards an arrival while no iteration has been timed yet."""
@@ -27,14 +28,15 @@ class Lockstep:
     `tail`: when the last iteration before `step` ends; `host`: when the host is done with it.
     """
 
-    def __init__(self, index: int, floor: Floor) -> None:
-        self.index, self.floor, self.first = index, floor, index * floor.dp
-        count, dp = len(floor.requests.input), floor.dp
-        self.pace = pace_of(floor.limits.block)
+    def __init__(self, index: int, config: EngineConfig, shared: Shared) -> None:
+        self.index, self.config, self.shared = index, config, shared
+        self.queues, self.first = shared.queues, shared.queues.firsts[index]
+        dp, window = config.layout.dp, config.limits.window
+        self.pace = pace_of(config.limits.block)
         self.needs = [0] * self.pace.turn
-        key = [NOT_DECODING] * count
-        self.ranks = [floor.rank_queue(self.pace, key, self.needs) for _ in range(dp)]
-        self.sums = LoadSums(dp, floor.limits.window, dummy=floor.dummy and dp > 1)
+        key = [NOT_DECODING] * len(shared.requests.input)
+        self.ranks = [config.rank_queue(shared, self.pace, key, self.needs) for _ in range(dp)]
+        self.sums = LoadSums(dp, window, dummy=config.dummy and dp > 1)
         self.shortage = [NO_STEP] * dp
         self.busy: set[int] = set()
         self.finishing: list[tuple[int, int, int, int]] = []
@@ -42,7 +44,7 @@ class Lockstep:
         self.ending: deque[tuple[int, int, int]] = deque()
         self.chunks: list[tuple[int, Chunk]] = []
         self.step, self.done, self.used, self.version, self.latest_ns = 0, 0, 0, 0, 0
-        self.tail, self.host, self.lag = 0, 0, int(floor.host.asynchronous)
+        self.tail, self.host, self.lag = 0, 0, int(config.host.asynchronous)
         self.leap: Leap | None = None
         self.idle = True
 
@@ -57,14 +59,14 @@ class Lockstep:
         cut = place.open
         place.waiting.append(request)
         self.busy.add(rank)
-        self.floor.waiting[self.first + rank] += 1
+        self.queues.waiting[self.first + rank] += 1
         if self.idle:
             self._post(now, START)
         if leap is None:
             return
         leap.arrivals.append(now)
         if cut and leap.steps > 1:
-            steps = max(1, int(np.searchsorted(leap.clock.scheduled[: leap.steps], now)))
+            steps = max(1, int(np.searchsorted(leap.schedule.scheduled[: leap.steps], now)))
             if steps < leap.steps:
                 leap.steps = steps
                 self._await(leap)
@@ -73,15 +75,15 @@ class Lockstep:
         """The one event that the instance waits for from now on."""
         self.idle = False
         self.version += 1
-        self.floor.agenda.post(time, kind, self.index, self.version)
+        self.shared.agenda.post(time, kind, self.index, self.version)
 
     def _await(self, leap: Leap) -> None:
         """The next step is scheduled when the tokens of all but `lag` steps are out, at once if they already are."""
         last = self.step + leap.steps - 1 - self.lag
         if last < self.done:
-            self._post(leap.clock.host(leap.steps), START)
+            self._post(leap.schedule.host(leap.steps), START)
         else:
-            self._post(leap.clock.end(leap.steps - self.lag, self.tail), END)
+            self._post(leap.schedule.end(leap.steps - self.lag, self.tail), END)
 
     def start(self, now: int, token: int, horizon: int | None) -> None:
         """See `Instance`; an outdated token is a start that was posted anew."""
@@ -102,13 +104,24 @@ class Lockstep:
         else:
             steps = self._reach(now, horizon) if calm else 1
             load = self.sums.decodes(self.step, steps)
-        if self.floor.swap_blocks:
+        if self.config.swaps:
             load = with_swaps(load, [rank.host for rank in self.ranks])
-        device = self.floor.timer.times(load).latency_ns
-        clock = self.floor.host.course(now, self.tail, device, max(counts))
-        self.latest_ns = int(device[-1]) + self.floor.host.gap_ns
-        waiting = sum(self.floor.waiting[self.first : self.first + len(self.ranks)])
-        self.leap = Leap(clock, load, device, steps, chunks, decodes, waiting, [])
+        device = self.config.timer.times(load).latency_ns
+        schedule = self.config.host.schedule(now, self.tail, device, max(counts))
+        self.latest_ns = int(device[-1]) + self.config.host.gap_ns
+        waiting = sum(self.queues.waiting[self.first : self.first + len(self.ranks)])
+        self.leap = Leap(
+            index=self.index,
+            first=self.step,
+            schedule=schedule,
+            load=load,
+            device=device,
+            steps=steps,
+            chunks=chunks,
+            decodes=decodes,
+            waiting=waiting,
+            arrivals=[],
+        )
         self._await(self.leap)
 
     def _drain(self) -> None:
@@ -141,8 +154,8 @@ class Lockstep:
         rank, queue = self.ranks[r], self.first + r
         self.sums.refresh(r, rank.decodes)
         self.shortage[r] = rank.decodes.shortage()
-        self.floor.waiting[queue] = queued = rank.queued
-        self.floor.running[queue] = len(rank.running)
+        self.queues.waiting[queue] = queued = rank.queued
+        self.queues.running[queue] = len(rank.running)
         if queued or rank.partial != NO_REQUEST:
             self.busy.add(r)
         else:
@@ -163,7 +176,7 @@ class Lockstep:
         steps = last - step + 1
         if horizon is not None and any(rank.open for rank in self.ranks):
             # a guess that spares the timer steps which the arrival would cut off; with several instances it may go elsewhere
-            ahead = (horizon - now) * self.floor.instances
+            ahead = (horizon - now) * len(self.queues.firsts)
             steps = min(steps, ahead // self.latest_ns + 2 if self.latest_ns else FIRST_GUESS)
         return steps
 
@@ -187,9 +200,9 @@ class Lockstep:
         if leap is None:
             return
         self.leap = None
-        self.used = leap.write_down(self.floor, self.index, self.step, self.tail, self.needs, self.used)
+        self.used = leap.write_down(self.config, self.shared, self.tail, self.needs, self.used)
         self.step += leap.steps
-        self.tail, self.host = int(leap.clock.ends[leap.steps - 1]), leap.clock.host(leap.steps)
+        self.tail, self.host = int(leap.schedule.ends[leap.steps - 1]), leap.schedule.host(leap.steps)
         self.chunks = leap.chunks
 
     def _advance(self) -> None:
@@ -219,14 +232,14 @@ class Lockstep:
     def _emit(self, r: int, request: int, step: int) -> None:
         """A prompt computed to the end in `step` gives a token; the request decodes from the next step on, or is done."""
         rank = self.ranks[r]
-        rest = rank.emit(request, self.tail, self.floor.gaps)
+        rest = rank.emit(request, self.tail, self.shared.gaps)
         if not rest:
             self.ending.append((step, r, request))
             return
         admission = rank.running[request]
         heappush(self.finishing, (step + self.pace.steps(rest), r, admission, request))
-        outgrown = rank.decodes.join(request, step + 1, self.floor.requests.known[request])
-        if self.floor.limits.window < NO_WINDOW and outgrown > step:
+        outgrown = rank.decodes.join(request, step + 1, self.shared.requests.known[request])
+        if self.config.limits.window < NO_WINDOW and outgrown > step:
             heappush(self.crossing, (outgrown, r, admission, request))
 
     def _stands(self, entry: tuple[int, int, int, int]) -> bool:

@@ -2,65 +2,62 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from moec.compiler.ir.batch import Load, RankBatch, load_of
 from moec.serving.agenda import END, START
-from moec.serving.engine.instance import Floor
+from moec.serving.engine.config import EngineConfig
 from moec.serving.engine.limits import NO_WINDOW, Chunk
 from moec.serving.engine.loads import with_swaps
 from moec.serving.engine.scheduler import Scheduler
-from moec.serving.records import NEVER
+from moec.serving.records import NEVER, Iteration
+from moec.serving.shared import Shared
 
 DUMMY = RankBatch(np.ones(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
 
 
-@dataclass(slots=True)
-class Flight:
-    """A batch in the pipeline: per attention-DP rank, what it computes."""
-
-    items: list[list[Chunk]]
-
-
 class Pipeline:
-    """See `Instance`. A batch is formed when the first stage is free; chunks of one prompt may follow each other closely."""
+    """See `Instance`. A batch is formed when the first stage is free; chunks of one prompt may follow each other closely.
 
-    def __init__(self, index: int, floor: Floor) -> None:
-        self.index, self.floor, self.first = index, floor, index * floor.dp
-        self.queues = [floor.scheduler() for _ in range(floor.dp)]
-        self.stage_free = [0] * floor.pp
-        self.flights: dict[int, Flight] = {}
+    `flights`: batches under way by token, each what the ranks compute. `host`: when it is done with the latest batch; `blocked`:
+    when nothing could be scheduled.
+    """
+
+    def __init__(self, index: int, config: EngineConfig, shared: Shared) -> None:
+        self.index, self.config, self.shared = index, config, shared
+        self.first, self.pp = shared.queues.firsts[index], config.layout.pp
+        self.ranks = [config.scheduler(shared) for _ in range(config.layout.dp)]
+        self.stage_free = [0] * self.pp
+        self.flights: dict[int, list[list[Chunk]]] = {}
         self.token, self.host, self.blocked = 0, 0, NEVER
 
     @property
     def swapped(self) -> int:
         """See `Instance`."""
-        return sum(queue.host.swapped for queue in self.queues)
+        return sum(rank.host.swapped for rank in self.ranks)
 
     def arrive(self, request: int, rank: int, now: int) -> None:
         """See `Instance`."""
-        self.queues[rank].waiting.append(request)
+        self.ranks[rank].waiting.append(request)
         self._count()
-        if len(self.flights) < self.floor.pp and now >= self.stage_free[0]:
-            self.floor.agenda.post(now, START, self.index, 0)
+        if len(self.flights) < self.pp and now >= self.stage_free[0]:
+            self.shared.agenda.post(now, START, self.index, 0)
 
     def start(self, now: int, token: int, horizon: int | None) -> None:
         """See `Instance`."""
-        if len(self.flights) >= self.floor.pp or now < self.stage_free[0] or now == self.blocked:
+        if len(self.flights) >= self.pp or now < self.stage_free[0] or now == self.blocked:
             return
-        items = [queue.schedule(now) for queue in self.queues]
+        items = [rank.schedule(now) for rank in self.ranks]
         self._count()
         if not any(items):
             self.blocked = now  # a second start at this time must not resume what the first one preempted
             return
         self.token += 1
-        self.flights[self.token] = Flight(items)
+        self.flights[self.token] = items
         sequences = max(map(len, items))
-        end = self._travel(now, items, self.floor.host.spent(sequences))
-        self.floor.agenda.post(end, END, self.index, self.token)
-        self.floor.agenda.post(self.stage_free[0], START, self.index, 0)
+        end = self._travel(now, items, self.config.host.spent(sequences))
+        self.shared.agenda.post(end, END, self.index, self.token)
+        self.shared.agenda.post(self.stage_free[0], START, self.index, 0)
 
     def _travel(self, now: int, items: list[list[Chunk]], spent: int) -> int:
         """Send the batch through the stages; the host's time delays the first. Returns when the batch is back.
@@ -68,24 +65,36 @@ class Pipeline:
         An asynchronous host is at work on it since it was done with the batch before, unless there was none under way.
         """
         load = self._load(items)
-        times = self.floor.timer.times(load)
-        if self.floor.watch is not None:
-            self.floor.watch(self.index, np.array([now]), load)
-        since = self.host if self.floor.host.asynchronous and len(self.flights) > 1 else now
+        times = self.config.timer.times(load)
+        if self.shared.watch is not None:
+            self.shared.watch(self.index, np.array([now]), load)
+        since = self.host if self.config.host.asynchronous and len(self.flights) > 1 else now
         self.host = max(now, since + spent)
-        end = self.host + self.floor.host.gap_ns
+        end = self.host + self.config.host.gap_ns
         for stage, held in enumerate(times.stage_ns[0].tolist()):
             end = max(end, self.stage_free[stage]) + held
             self.stage_free[stage] = end
-        decodes = sum(chunk.decode for part in items for chunk in part)
-        tokens = sum(chunk.new for part in items for chunk in part)
-        own = slice(self.first, self.first + len(self.queues))
-        used = sum(self.floor.kv_blocks - queue.blocks.free for queue in self.queues)
-        self.floor.iterations.add(
-            self.index, now, end, int(times.latency_ns[0]), tokens - decodes, decodes,
-            sum(map(len, items)), sum(self.floor.waiting[own]), used, *self.floor.swapped_bytes(load),
-        )  # fmt: skip
+        self._write_down(now, end, int(times.latency_ns[0]), items, load)
         return end
+
+    def _write_down(self, start: int, end: int, device: int, items: list[list[Chunk]], load: Load) -> None:
+        chunks = [chunk for part in items for chunk in part]
+        decodes = sum(chunk.decode for chunk in chunks)
+        out, back = self.config.swapped_bytes(load)
+        row = Iteration(
+            instance=self.index,
+            start_ns=start,
+            end_ns=end,
+            device_ns=device,
+            prefill_tokens=sum(chunk.new for chunk in chunks) - decodes,
+            decode_tokens=decodes,
+            running=len(chunks),
+            waiting=sum(rank.queued for rank in self.ranks),
+            kv_blocks_used=sum(self.config.kv_cache.blocks - rank.blocks.free for rank in self.ranks),
+            swapped_out_bytes=out,
+            swapped_in_bytes=back,
+        )
+        self.shared.iterations.add(row)
 
     def _load(self, items: list[list[Chunk]]) -> Load:
         batch = [
@@ -94,33 +103,33 @@ class Pipeline:
             )
             for part in items
         ]
-        if self.floor.dummy and len(items) > 1:
-            batch = [rank if len(rank.new) else DUMMY for rank in batch]
-        window = self.floor.limits.window
+        if self.config.dummy and len(items) > 1:
+            batch = [one if len(one.new) else DUMMY for one in batch]
+        window = self.config.limits.window
         load = load_of(tuple(batch), None if window == NO_WINDOW else window).map(lambda column: column[None, :])
-        return with_swaps(load, [queue.host for queue in self.queues])
+        return with_swaps(load, [rank.host for rank in self.ranks])
 
     def end(self, now: int, token: int) -> int:
         """See `Instance`."""
-        flight = self.flights.pop(token)
         self.blocked = NEVER
         finished = 0
-        for queue, part in zip(self.queues, flight.items, strict=True):
+        for rank, part in zip(self.ranks, self.flights.pop(token), strict=True):
             for item in part:
                 if item.last:
-                    finished += self._emit(queue, item.request, now)
+                    finished += self._emit(rank, item.request, now)
         self._count()
-        self.floor.agenda.post(now, START, self.index, 0)
+        self.shared.agenda.post(now, START, self.index, 0)
         return finished
 
-    def _emit(self, queue: Scheduler, request: int, now: int) -> int:
+    def _emit(self, rank: Scheduler, request: int, now: int) -> int:
         """A token of the request comes out; returns whether it was the last, as 0 or 1."""
-        if queue.emit(request, now, self.floor.gaps):
+        if rank.emit(request, now, self.shared.gaps):
             return 0
-        queue.finish(request, now)
+        rank.finish(request, now)
         return 1
 
     def _count(self) -> None:
-        for rank, queue in enumerate(self.queues, self.first):
-            self.floor.waiting[rank] = queue.queued
-            self.floor.running[rank] = len(queue.running)
+        queues = self.shared.queues
+        for queue, rank in enumerate(self.ranks, self.first):
+            queues.waiting[queue] = rank.queued
+            queues.running[queue] = len(rank.running)

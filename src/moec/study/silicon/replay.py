@@ -9,7 +9,7 @@ import numpy as np
 
 from moec.diagnostics import Report
 from moec.dsl.schema import Experiment
-from moec.run.session import Session, open_session
+from moec.run.session import Session, engines_of, open_session
 from moec.serving.loop import serve
 from moec.serving.results import RequestTable
 from moec.study.silicon.recipes import unclear
@@ -59,11 +59,8 @@ def replay(row: Row, load: Load, waves: int, tokens: str = "balanced", *, anyway
 
 def _serve(row: Row, session: Session) -> Replayed:
     assert session.stream is not None, "the specification has a workload"
-    context = session.prepared.context
-    results, found = serve(
-        session.experiment, session.stream, session.backend.steps(context),
-        kv_blocks=session.prepared.memory.kv_blocks, layout=context.layout, backend=session.backend_name,
-    )  # fmt: skip
+    engines = engines_of(session, session.backend.steps(session.prepared.context))
+    results, found = serve(session.experiment, session.stream, engines, backend=session.backend_name)
     if results is None:
         return Replayed(row, why=f"memory: {next(d.title for d in found if d.severity == 'error')}")
     return Replayed(row, *_means(results.requests, row.concurrency))
