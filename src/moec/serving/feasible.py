@@ -24,14 +24,16 @@ def _too_long_for_cache(experiment: Experiment, stream: RequestStream, kv_blocks
     room = kv_blocks * block
     return [
         _diagnostic(
-            experiment, "M518", f"request `{stream.request_id[i]}` can never fit in the KV cache",
-            "serving.kv_cache",
-            f"{kv_blocks} blocks of {block} tokens hold {room} tokens per attention-DP rank",
-            f"{stream.input_tokens[i]} prompt + {stream.output_tokens[i]} generated tokens need {cached[i]} of them",
-            "shorten the request, or give the cache more blocks (`kv_cache.memory`, `kv_cache.blocks`, more ranks)",
+            experiment,
+            "M518",
+            f"request `{stream.request_id[i]}` can never fit in the KV cache",
+            path="serving.kv_cache",
+            limit=f"{kv_blocks} blocks of {block} tokens hold {room} tokens per attention-DP rank",
+            need=f"{stream.input_tokens[i]} prompt + {stream.output_tokens[i]} generated tokens need {cached[i]} of them",
+            help="shorten the request, or give the cache more blocks (`kv_cache.memory`, `kv_cache.blocks`, more ranks)",
         )
         for i in _shown(stream, cached > room)
-    ] + _more(experiment, "M518", stream, cached > room)  # fmt: skip
+    ] + _more(experiment, "M518", stream, cached > room)
 
 
 def _too_long_for_budget(experiment: Experiment, stream: RequestStream) -> list[Diagnostic]:
@@ -41,18 +43,20 @@ def _too_long_for_budget(experiment: Experiment, stream: RequestStream) -> list[
     budget = scheduler.max_batched_tokens
     return [
         _diagnostic(
-            experiment, "M519", f"the prompt of request `{stream.request_id[i]}` can never be scheduled",
-            "serving.scheduler",
-            f"{budget} tokens per iteration, and no chunked prefill",
-            f"{stream.input_tokens[i]} prompt tokens",
-            f"`max_batched_tokens = {int(stream.input_tokens.max())}`, or `chunked_prefill = true`",
+            experiment,
+            "M519",
+            f"the prompt of request `{stream.request_id[i]}` can never be scheduled",
+            path="serving.scheduler",
+            limit=f"{budget} tokens per iteration, and no chunked prefill",
+            need=f"{stream.input_tokens[i]} prompt tokens",
+            help=f"`max_batched_tokens = {int(stream.input_tokens.max())}`, or `chunked_prefill = true`",
         )
         for i in _shown(stream, stream.input_tokens > budget)
-    ] + _more(experiment, "M519", stream, stream.input_tokens > budget)  # fmt: skip
+    ] + _more(experiment, "M519", stream, stream.input_tokens > budget)
 
 
 def _diagnostic(
-    experiment: Experiment, code: str, title: str, path: str, limit: str, need: str, help: str
+    experiment: Experiment, code: str, title: str, *, path: str, limit: str, need: str, help: str
 ) -> Diagnostic:
     """The workload is the primary span, the limit a secondary one where the user wrote it."""
     span, cause = experiment.span("workload.requests"), experiment.span(path)

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 ENDLESS = 1 << 62
-"""Room for every request."""
+"""More blocks than requests ever have."""
 
 Moves = tuple[int, int, int, int]
 """Token slots of blocks: out, in, and both in the layers that keep only the sliding window."""
@@ -14,9 +14,12 @@ Moves = tuple[int, int, int, int]
 
 @dataclass(slots=True)
 class HostBlocks:
-    """`free`: blocks that still fit; none ever do when preempted requests are recomputed. `window`: blocks that hold a
-    request's sliding window. `queue`: requests whose blocks are here, the one that runs next first; `held`: how many.
-    `pending`: what was decided and not yet given to an iteration. `swapped`: how often a request came.
+    """The blocks of swapped requests, `block` tokens each.
+
+    `free`: blocks that still fit; there are none when preempted requests are recomputed. `window`: the most blocks of a request
+    that its sliding window touches. `queue`: the swapped requests, the one that resumes first in front; `held`: how many blocks
+    each of them has here. `pending`: moves that were decided and belong to the next iteration. `swapped`: how often a request
+    was stored.
     """
 
     free: int

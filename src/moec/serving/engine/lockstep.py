@@ -22,10 +22,16 @@ FIRST_GUESS = 16
 
 
 class Lockstep:
-    """See `Instance`. `step` counts the iterations scheduled and no longer open to change, `done` those whose tokens are
-    out: `lag` may be under way when another is scheduled. A leap that an arrival interrupts is cut short.
+    """See `Instance`. A leap that an arrival interrupts is cut short.
 
-    `tail`: when the last iteration before `step` ends; `host`: when the host is done with it.
+    `step`: iterations that can no longer change; `done`: those whose tokens are out; `lag`: how many may be under way when another
+    is scheduled. `tail`: when the last iteration before `step` ends; `host`: when the host is done with it.
+    `shortage`: per rank, the first step whose decodes need more blocks than are free; `busy`: ranks with more to schedule than
+    decodes; `used`: blocks in use over all ranks.
+
+    `finishing` and `crossing`: heaps of (step, rank, admission, request): when decoding requests compute their last token, and
+    when they fit in the window for the last time; entries of requests that were preempted since do not count. `ending`: (step,
+    rank, request) of last tokens that are under way. `version`: of the one event that counts; earlier ones are outdated.
     """
 
     def __init__(self, index: int, config: EngineConfig, shared: Shared) -> None:
