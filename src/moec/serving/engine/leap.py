@@ -42,23 +42,25 @@ class Leap:
         `before`: the end of the one before; `needs`: blocks that decoding takes, by step modulo their number; `used`: blocks in
         use before the decoding of the first.
         """
-        start = np.maximum(
-            self.schedule.scheduled[: self.steps], np.concatenate(([before], self.schedule.ends[: self.steps - 1]))
-        )
-        if shared.watch is not None:
-            shared.watch(self.index, start, self.load)
         if self.steps == 1:
             used += needs[self.first % len(needs)]
-            self._write_one(config, shared, int(start[0]), used)
+            self._write_one(config, shared, max(int(self.schedule.scheduled[0]), before), used)
             return used
+        ends = self.schedule.ends[: self.steps]
+        start = np.maximum(self.schedule.scheduled[: self.steps], np.concatenate(([before], ends[:-1])))
         turn = (self.first + np.arange(self.steps)) % len(needs)
         after = used + np.array(needs, dtype=np.int64)[turn].cumsum()
-        self._write_many(shared, start, after)
+        self._write_many(shared, start, ends, after)
         return int(after[-1])
 
     def _write_one(self, config: EngineConfig, shared: Shared, start: int, used: int) -> None:
-        end = int(self.schedule.ends[0])
-        resumed = sum(chunk.decode for _, chunk in self.chunks)
+        if shared.watch is not None:
+            shared.watch(self.index, np.array([start]), self.load)
+        end, prompt, resumed, running = int(self.schedule.ends[0]), 0, 0, self.decodes
+        if self.chunks:
+            resumed = sum(chunk.decode for _, chunk in self.chunks)
+            prompt = sum(chunk.new for _, chunk in self.chunks) - resumed
+            running += len(self.chunks)
         if resumed:
             shared.gaps[end - start] -= resumed  # theirs are longer, and counted when the tokens are out
         out, back = config.swapped_bytes(self.load)
@@ -67,9 +69,9 @@ class Leap:
             start_ns=start,
             end_ns=end,
             device_ns=int(self.device[0]),
-            prefill_tokens=sum(chunk.new for _, chunk in self.chunks) - resumed,
+            prefill_tokens=prompt,
             decode_tokens=self.decodes + resumed,
-            running=self.decodes + len(self.chunks),
+            running=running,
             waiting=self.waiting,
             kv_blocks_used=used,
             swapped_out_bytes=out,
@@ -77,14 +79,16 @@ class Leap:
         )
         shared.iterations.add(row)
 
-    def _write_many(self, shared: Shared, start: Ints, used: Ints) -> None:
-        """Steps that only decode; `start` and `used` `[steps]`."""
+    def _write_many(self, shared: Shared, start: Ints, ends: Ints, used: Ints) -> None:
+        """Steps that only decode; `start`, `ends` and `used` `[steps]`."""
+        if shared.watch is not None:
+            shared.watch(self.index, start, self.load)
         scheduled = self.schedule.scheduled[: self.steps]
         came = np.searchsorted(np.array(self.arrivals, dtype=np.int64), scheduled, side="right")
         rows = Iteration(
             instance=self.index,
             start_ns=start,
-            end_ns=self.schedule.ends[: self.steps],
+            end_ns=ends,
             device_ns=self.device[: self.steps],
             prefill_tokens=0,
             decode_tokens=self.decodes,

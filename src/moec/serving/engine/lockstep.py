@@ -36,6 +36,7 @@ class Lockstep:
 
     def __init__(self, index: int, config: EngineConfig, shared: Shared) -> None:
         self.index, self.config, self.shared = index, config, shared
+        self.swaps = config.swaps
         self.queues, self.first = shared.queues, shared.queues.firsts[index]
         dp, window = config.layout.dp, config.limits.window
         self.pace = pace_of(config.limits.block)
@@ -110,7 +111,7 @@ class Lockstep:
         else:
             steps = self._reach(now, horizon) if calm else 1
             load = self.sums.decodes(self.step, steps)
-        if self.config.swaps:
+        if self.swaps:
             load = with_swaps(load, [rank.host for rank in self.ranks])
         device = self.config.timer.times(load).latency_ns
         schedule = self.config.host.schedule(now, self.tail, device, max(counts))
