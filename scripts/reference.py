@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
-"""Writes the tables of docs/language.md from the schema, the units and the diagnostic codes; `--check` only compares."""
+"""Writes the tables of docs/language.md and docs/architecture.md; `--check` only compares.
+
+The language's come from the schema, the units and the diagnostic codes, the architecture's from the packages' first sentences.
+"""
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import sys
 from pathlib import Path
@@ -14,29 +18,47 @@ from moec.dsl.meaning.surface import ALIASES, KINDS
 from moec.dsl.schema import surface_name
 from moec.dsl.units import BASE, NUMBER, TOKENS, UNITS, describe_dimension, shown
 
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "language.md"
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = tuple(ROOT / "docs" / name for name in ("language.md", "architecture.md"))
 
 
 def main() -> int:
-    """0 when the document is up to date or has been written, 1 when `--check` finds it is not."""
-    old = DOCUMENT.read_text(encoding="utf-8")
-    new = renewed(old)
-    if "--check" not in sys.argv[1:]:
-        DOCUMENT.write_text(new, encoding="utf-8")
-    elif new != old:
-        print("docs/language.md is not what the schema says; run scripts/reference.py")
-        return 1
-    return 0
+    """0 when the documents are up to date or have been written, 1 when `--check` finds that one is not."""
+    code = 0
+    for document in DOCUMENTS:
+        old = document.read_text(encoding="utf-8")
+        new = renewed(old)
+        if "--check" not in sys.argv[1:]:
+            document.write_text(new, encoding="utf-8")
+        elif new != old:
+            print(f"docs/{document.name} is not what the source says; run scripts/reference.py")
+            code = 1
+    return code
 
 
 def renewed(text: str) -> str:
     """`text` with the parts between `<!-- begin NAME -->` and `<!-- end NAME -->` made anew."""
-    for name, content in {"units": units(), "kinds": kinds(), "codes": codes()}.items():
+    for name, made in {"units": units, "kinds": kinds, "codes": codes, "packages": packages}.items():
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+        if begin not in text:
+            continue
+        content = made()
         before, _, rest = text.partition(begin)
         after = rest.partition(end)[2]
         text = f"{before}{begin}\n{content}\n{end}{after}"
     return text
+
+
+def packages() -> str:
+    """The table of packages, each with the first sentence of its docstring, in the order of the tree."""
+    source = ROOT / "src" / "moec"
+    folders = [file.parent for file in sorted(source.rglob("__init__.py"), key=lambda file: file.parent.parts)]
+    lines = ["| package | what it knows |", "| --- | --- |"]
+    for folder in folders[1:]:
+        said = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+        first = said.split("\n\n")[0].replace("\n", " ")
+        lines.append(f"| `{folder.relative_to(source).as_posix()}/` | {first} |")
+    return "\n".join(lines)
 
 
 def units() -> str:
