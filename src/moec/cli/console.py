@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import sys
@@ -16,6 +18,14 @@ OUTSIDE_CODES = ("M6", "M196", "M197")
 """How the codes of errors begin that are an outside tool's or package's, or the lack of one."""
 _OVERRIDE = "--set"
 """How the name of the text begins that spans in an override point into."""
+
+
+class Closed(io.StringIO):
+    """Stands for a stream that the caller closed: results cannot be written there, and that is said."""
+
+    def write(self, _text: str) -> int:
+        """Raises OSError."""
+        raise OSError(errno.EBADF, "it is closed")
 
 
 def say(text: str) -> None:
@@ -98,13 +108,25 @@ def _span_json(span: Span | None) -> dict[str, Any] | None:
     }
 
 
+_PLAIN = str.maketrans(
+    {
+        **dict.fromkeys("█▉▊▋▌▍▎▏", "#"), "░": ".", "─": "-", "·": "-", "×": "x", "÷": "/", "–": "-", "−": "-",
+        "…": "...", "µ": "u", "→": "->", "≤": "<=", "≥": ">=", "²": "2", "β": "b", "α": "a",
+    }
+)  # fmt: skip
+"""What stands for moec's signs where a stream cannot take them."""
+
+
 def _write(stream: TextIO, text: str) -> None:
-    """Writes now. When the reader has gone (`| head`), the rest goes nowhere and the exit code stays what it is."""
+    """Writes now, in signs that the stream can take. When the reader has gone (`| head`), the rest goes nowhere and the exit code stays what it is."""
+    if not (stream.encoding or "utf").lower().startswith("utf"):
+        text = text.translate(_PLAIN)
     try:
         stream.write(text)
         stream.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # so that nothing fails again when Python leaves
+        if not isinstance(stream, Closed):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # so that nothing fails again when Python leaves
         if isinstance(error, BrokenPipeError):
             return
         if stream is sys.stdout:

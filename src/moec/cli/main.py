@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from moec.cli.console import FINE, INTERRUPTED, WRONG_COMMAND, fail, note, say
+from moec.cli.console import FINE, INTERRUPTED, WRONG_COMMAND, Closed, fail, note, say
 from moec.diagnostics import Diagnostic, Refused, Report
 from moec.version import VERSION
 
@@ -51,7 +51,7 @@ def moec(
 
 def main() -> None:
     """The entry point: runs the command line, then leaves with its exit code."""
-    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115  # None when the caller closed it
+    sys.stdout = sys.stdout or Closed()  # None when the caller closed it
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from moec.backends.network.report import ExchangeReport
 from moec.compiler.check.memory import MemoryReport
 from moec.compiler.sizes.parameters import parameters
 from moec.dsl.schema import Experiment
-from moec.report.style import bar, plain_table
+from moec.report.style import Fitted, bar, plain_table
 from moec.report.wording import gigabytes, plan_name, scaled
 from moec.run.phases import Phase, Typical
 
@@ -32,7 +31,7 @@ def explain_report(
     return Group(*parts, "", Text(legend, style="dim"))
 
 
-def memory_table(memory: MemoryReport) -> Table:
+def memory_table(memory: MemoryReport) -> RenderableType:
     """One GPU's memory with bars, weights by kind."""
     table = plain_table("memory of one GPU", "size", "share")
     table.add_column("")
@@ -48,7 +47,7 @@ def memory_table(memory: MemoryReport) -> Table:
         table.add_row(label, gigabytes(size), f"{share:.1%}", bar(share, 24, style))
     table.add_section()
     table.add_row("in all", gigabytes(memory.device), "", "")
-    return table
+    return Fitted(table, ("",))
 
 
 def kv_sentence(memory: MemoryReport) -> str:
@@ -59,7 +58,7 @@ def kv_sentence(memory: MemoryReport) -> str:
     )
 
 
-def phase_table(phase: Phase) -> Table:
+def phase_table(phase: Phase) -> RenderableType:
     """The ops of one iteration with their share of its time."""
     table = plain_table("op", "count", "flops", "bytes", "time, us", "share")
     for title in ("", "bound", "source"):
@@ -69,7 +68,7 @@ def phase_table(phase: Phase) -> Table:
         style = _STYLES.get(op.bound, "cyan")
         counts = (f"{op.count:,}", scaled(op.flops), scaled(op.bytes), f"{op.time_us:,.1f}", f"{share:.1%}")
         table.add_row(op.name, *counts, bar(share, 16, style), Text(op.bound, style), op.source)
-    return table
+    return Fitted(table, ("", "source", "bound", "count", "flops", "bytes"))
 
 
 def _study(phase: Phase) -> list[RenderableType]:
@@ -83,14 +82,14 @@ def _study(phase: Phase) -> list[RenderableType]:
     return parts
 
 
-def exchange_table(exchanges: tuple[ExchangeReport, ...]) -> Table:
+def exchange_table(exchanges: tuple[ExchangeReport, ...]) -> RenderableType:
     """How each exchange runs, in its slowest layer, and what it waits for."""
     table = plain_table("exchange", "time, us", "fixed, us", "bytes")
     for title in ("way", "waits for"):
         table.add_column(title)
     for e in exchanges:
         table.add_row(e.op, f"{e.time_us:,.1f}", f"{e.fixed_us:,.1f}", scaled(e.bytes), e.way, e.bottleneck())
-    return table
+    return Fitted(table, ("way", "bytes", "fixed, us"))
 
 
 def _headline(experiment: Experiment) -> Text:

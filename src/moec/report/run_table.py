@@ -12,7 +12,7 @@ from rich.text import Text
 from moec.backends.base import Tally
 from moec.dsl.schema import Experiment
 from moec.report.limits import Limits, phase_shares
-from moec.report.style import bar, grid, plain_table
+from moec.report.style import Fitted, bar, grid, plain_table
 from moec.report.wording import plan_name, seconds
 from moec.serving.results import Results
 
@@ -49,7 +49,7 @@ def _headline(experiment: Experiment, summary: Mapping[str, Any]) -> Text:
     return text
 
 
-def _latency_table(summary: Mapping[str, Any]) -> Table:
+def _latency_table(summary: Mapping[str, Any]) -> RenderableType:
     goals = summary.get("goals", {})
     table = plain_table("latency, ms", "mean", "median", "p90", "p95", "p99", *(["p99 goal"] if goals else []))
     for key, (label, goal) in _LATENCIES.items():
@@ -58,7 +58,7 @@ def _latency_table(summary: Mapping[str, Any]) -> Table:
         if goals:
             cells.append(_goal_cell(goals.get(goal)))
         table.add_row(label, *cells)
-    return table
+    return Fitted(table, ("p95", "p90", "median"))
 
 
 def _goal_cell(goal: Mapping[str, Any] | None) -> Text:
