@@ -33,6 +33,7 @@ def test_what_is_compiled_is_not_out_of_date():
     assert state() != "out of date", "install moec again: it was compiled from other sources"
 
 
+@pytest.mark.slow
 def test_compiled_and_plain_python_time_random_sets_alike(tmp_path):
     if state() != "compiled":
         pytest.skip("nothing is compiled here")

@@ -8,6 +8,8 @@ import pytest
 
 from moec.cli.main import run
 
+pytestmark = pytest.mark.slow  # runs every example
+
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.moe"))
 FIGURES = re.compile(r"[\d.,]+")

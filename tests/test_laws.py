@@ -15,6 +15,8 @@ from moec.compiler.lower import lower
 from moec.dsl.schema import Experiment, Moe, Routing, Zipf
 from support.cases import GPU, MIXTURE, MODELS, NIC, experiment, program, random_batch
 
+pytestmark = pytest.mark.slow  # random experiments
+
 PARTS = ["memory", "compute", "scale_up", "scale_out", "latency"]
 
 

@@ -78,6 +78,7 @@ def test_only_the_steps_that_ran_count() -> None:
     assert counted.result()["lm_head"].counts == {"measured": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "overlap"),
     [*((name, "none") for name in MODELS), *((name, "two_batch") for name in MODELS if MODELS[name].moe is not None)],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,8 @@ from moec.diagnostics.render import render
 from moec.dsl.export import to_json
 from moec.dsl.load import check_text, load_text
 from support.specs import WHOLE
+
+pytestmark = pytest.mark.slow  # random texts
 
 SNIPPETS = st.sampled_from(
     ["{", "}", "(", ")", "[", "]", '"', ",", "\n", "=", ":", ".", "..", "-", "*", "/", "#", "é", "\t", "\0", "\u202e",

@@ -122,6 +122,7 @@ def test_a_plan_with_a_syntax_error_is_not_judged(tmp_path):
     assert [d.code for d in report.diagnostics] == ["M001"]
 
 
+@pytest.mark.slow
 def test_a_long_chain_of_copies_is_read_and_late_bound():
     chain = "".join(f"link l{i} = l{i - 1} {{ latency = {i} us }}\n" for i in range(1, 3000))
 

@@ -9,6 +9,8 @@ import pytest
 
 from support.scripts import script
 
+pytestmark = pytest.mark.slow  # whole serving runs beside the record
+
 ABOVE_ONE_PERCENT = "qwen3_235b_ep16"
 """The one plan with tensor-parallel groups beside exchanges of all ranks; astra-sim/conformance/README.md says why."""
 

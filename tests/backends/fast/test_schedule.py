@@ -79,6 +79,7 @@ pipelines = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(pipelines, st.lists(st.tuples(works, works, works, works), min_size=20, max_size=40))
 def test_a_ping_pong_pipeline_takes_what_the_law_says(like: Pipeline, busy: list[tuple[int, int, int, int]]) -> None:
@@ -177,6 +178,7 @@ def walked(case: Case) -> np.ndarray:
     return np.array([max([left[k] for k in left if k[1] == r] + [free[k] for k in free if k[1] == r]) for r in world])
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(cases())
 def test_ops_on_some_ranks_are_evaluated_as_if_rank_by_rank(case: Case) -> None:

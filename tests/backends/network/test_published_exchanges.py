@@ -9,6 +9,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow  # fits rates to tables
+
 ROOT = Path(__file__).parents[3]
 MEASURED = ROOT.parent / "shared" / "validation" / "kernels" / "aic_nccl_alpha_beta.csv"
 

@@ -53,6 +53,7 @@ def columns(trace, i):
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(nodes, max_size=6))
 def test_columns_are_what_protobuf_decodes(written):
@@ -75,6 +76,7 @@ def test_columns_are_what_protobuf_decodes(written):
         assert sorted(deps.tolist()) == sorted([*message.data_deps, *message.ctrl_deps])
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(nodes, min_size=1, max_size=3), st.data())
 def test_no_damage_to_the_bytes_raises(written, data):

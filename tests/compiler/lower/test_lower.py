@@ -45,6 +45,7 @@ def total_flops(graph: Graph) -> float:
     return float(total)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("plan", PLANS, ids=str)
 @pytest.mark.parametrize("mode", ["expected", "drawn"])
@@ -76,6 +77,7 @@ def test_mixture_layer_flops_are_the_closed_form() -> None:
     assert np.allclose(flops, 2 * 64 * 4 * 3 * 1024 * 512)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [DENSE, MIXTURE, SHARED, WINDOWED, INTERLEAVED], ids=list(MODELS))
 def test_flops_do_not_depend_on_the_parallelism(model) -> None:  # type: ignore[no-untyped-def]
     requests = [(200, 0), (1, 700), (1, 31), (17, 400), (1, 5), (90, 0), (1, 1), (1, 2)]

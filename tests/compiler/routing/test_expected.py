@@ -14,6 +14,8 @@ from moec.dsl.schema import Dirichlet, Eplb, PowerLaw, RoutingTrace, Uniform, Zi
 from support.mixtures import mixture, write_trace
 from support.monte_carlo import FIELDS, promised, sampled
 
+pytestmark = pytest.mark.slow  # Monte Carlo
+
 LIMIT = 0.02
 SEED = int(os.environ.get("MOEC_ROUTING_SEED", "0"))
 WHOLE = os.environ.get("MOEC_WHOLE_ROUTING_GRID") == "1"

@@ -39,6 +39,7 @@ OVERRIDES = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(OVERRIDES)
 @settings(max_examples=20, deadline=None)
 def test_what_is_exported_reads_back_the_same(overrides: dict[str, str]) -> None:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from support.serving_cases import Case, assert_equal
 from support.serving_reference import Rules
 
+pytestmark = pytest.mark.slow  # thousands of runs beside the literal loop
+
 
 def examples(count: int) -> settings:
     """No time limits for slow machines."""

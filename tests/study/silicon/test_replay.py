@@ -24,6 +24,8 @@ from moec.study.silicon.study_files import study_files, summary
 from support.silicon_rows import ROW
 from support.silicon_tables import Stand, measurement, whole_device
 
+pytestmark = pytest.mark.slow  # replays serving rows
+
 
 @pytest.fixture
 def stand(tmp_path, monkeypatch):

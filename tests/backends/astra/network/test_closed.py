@@ -15,6 +15,8 @@ from moec.backends.astra.network.events.tree import place_of
 from moec.backends.astra.network.plan import plan_of
 from support.astra_runs import KINDS, network, over
 
+pytestmark = pytest.mark.slow  # message by message
+
 MIB = 1 << 20
 RATE = 50 * 2**30 / 1e9
 """Bytes per nanosecond of 50 GB/s of 2^30 bytes."""

@@ -14,6 +14,8 @@ from moec.backends.astra.network.custom.switch import ports_of
 from moec.backends.astra.replay.hash_table import HashTable
 from support.astra_runs import network, over, uniform
 
+pytestmark = pytest.mark.slow  # message by message
+
 RATE = 50 * 2**30 / 1e9
 
 

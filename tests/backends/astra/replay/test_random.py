@@ -21,6 +21,8 @@ from support.odd_sets import odd_set
 from support.random_sets import random_set
 from support.real_runs import run_ours, run_real
 
+pytestmark = pytest.mark.slow  # random trace sets
+
 DRAWS = int(os.environ.get("MOEC_RANDOM_SETS", "25"))
 
 
