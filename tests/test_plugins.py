@@ -19,6 +19,8 @@ from moec.dsl.export import to_json
 from moec.dsl.load import load, load_text
 from support.plugins import HEAD, forgotten, unpacked, wheel
 
+pytestmark = pytest.mark.slow  # installs packages
+
 DOCUMENT = Path(__file__).parents[1] / "docs" / "plugins.md"
 BLOCKS = re.findall(r"```(?:toml|python)\n# (\S+)\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
 FILES = {name.removesuffix("/pyproject.toml"): text for name, text in BLOCKS}

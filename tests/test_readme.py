@@ -8,6 +8,8 @@ import pytest
 
 from moec.cli.main import run
 
+pytestmark = pytest.mark.slow  # runs every command
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 

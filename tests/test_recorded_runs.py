@@ -21,9 +21,12 @@ RUNS = {
 }
 ROOFLINE = ("tpot=12", "makespan=12", "ttft=35", "ttft_mape=18")
 
-pytestmark = pytest.mark.skipif(
-    not DATA.is_dir(), reason=f"the recorded runs are not beside the repository ({DATA.name} of docs/validation.md)"
-)
+pytestmark = [
+    pytest.mark.slow,  # whole recorded runs
+    pytest.mark.skipif(
+        not DATA.is_dir(), reason=f"the recorded runs are not beside the repository ({DATA.name} of docs/validation.md)"
+    ),
+]
 
 
 @pytest.mark.parametrize("spec", RUNS)

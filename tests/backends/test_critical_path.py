@@ -16,6 +16,8 @@ from moec.compiler.lower import lower
 from moec.dsl.schema import AstraSystem, FastOptions, Routing, Zipf
 from support.cases import MODELS, experiment, program, random_batch
 
+pytestmark = pytest.mark.slow  # walks whole graphs
+
 PLANS = [
     {"tp": 1, "dp": 4},
     {"tp": 2, "dp": 4},

@@ -11,6 +11,8 @@ from moec.dsl.export import to_json
 from moec.dsl.load import load, load_text
 from support.simulators import fake
 
+pytestmark = pytest.mark.slow  # many processes
+
 SPEC = """\
 moe 1
 use "std/models"

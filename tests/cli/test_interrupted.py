@@ -16,6 +16,8 @@ from moec.backends.astra.simulator import runner
 from moec.report import output_folder as output
 from support.simulators import fake
 
+pytestmark = pytest.mark.slow  # waits for processes
+
 SLOW = """
 open(os.environ["STARTED"], "w").close()
 print("at work", flush=True)

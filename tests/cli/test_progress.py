@@ -5,6 +5,10 @@ import pty
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow  # waits for the clock
+
 
 def on_a_terminal(*arguments: str) -> tuple[str, str]:
     """stdout and what a terminal at stderr was sent."""

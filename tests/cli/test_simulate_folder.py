@@ -12,6 +12,8 @@ import pytest
 from moec.backends.registry import FOLDER_TIMERS
 from support.simulators import UNAWARE, fake, real
 
+pytestmark = pytest.mark.slow  # compiles folders
+
 SPEC = """\
 moe 1
 use "std/models"

@@ -28,6 +28,8 @@ from moec.compiler.lower.program import Follows, Program, Situation, Template, T
 from moec.dsl.schema import Fabric, FastOptions, FatTree, Mesh, Network, RailOptimized, Routing, Zipf
 from support.cases import MODELS, NIC, experiment, program, random_batch
 
+pytestmark = pytest.mark.slow  # evaluates every graph twice
+
 PLANS = [
     {"tp": 1, "dp": 1},
     {"tp": 1, "dp": 4},

@@ -19,6 +19,8 @@ from moec.compiler.routing.math.cells import counts_of
 from moec.dsl.schema import Experiment, ExpertPlan, Moe, Routing, Zipf
 from support.cases import MIXTURE, experiment, program, random_batch
 
+pytestmark = pytest.mark.slow  # draws exchanges
+
 WIDE = replace(MIXTURE, moe=Moe(64, 8, 512))
 
 

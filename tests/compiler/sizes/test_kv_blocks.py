@@ -105,6 +105,7 @@ def has_meaning(model: str, plan: dict[str, int], overlap: str, interference: fl
 CASES = product(["dense", "mixture", "shared", "windowed"], PLANS, ["none", "two_batch"], [0.0, 0.3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "plan", "overlap", "interference"), [c for c in CASES if has_meaning(*c)], ids=str)
 def test_tables_equal_full_evaluation(model: str, plan: dict[str, int], overlap: str, interference: float) -> None:
     e = swapping(MODELS[model], **plan, overlap=overlap)

@@ -25,6 +25,8 @@ from moec.backends.astra.simulator.smoke import expected_ns, write_smoke
 from moec.diagnostics import Diagnostic
 from support.simulators import fake, real
 
+pytestmark = pytest.mark.slow  # many processes
+
 CRITICAL = (
     "print('[t] [system] [critical] warning! a callable is removed before call Attribute x not found in node 7')\n"
 )
