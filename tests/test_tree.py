@@ -170,6 +170,10 @@ def test_every_public_name_exists():
     assert all(getattr(moec, name) is not None for name in moec.__all__)
 
 
+def test_a_notebook_completes_the_public_names():
+    assert dir(moec) == sorted(moec.__all__)
+
+
 def test_an_unknown_public_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no_such_name"):
         moec.no_such_name  # noqa: B018

@@ -70,6 +70,10 @@ _HOMES = {
 """Where each public name lives; modules are imported when a name of theirs is first used."""
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'moec' has no attribute {name!r}")

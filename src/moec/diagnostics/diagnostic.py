@@ -63,6 +63,12 @@ class Report:
     diagnostics: tuple[Diagnostic, ...] = ()
     sources: dict[str, str] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """How many mistakes there are, and their codes; the texts that they point into may be long."""
+        codes = ", ".join(dict.fromkeys(d.code for d in self.diagnostics))
+        errors = sum(d.severity == "error" for d in self.diagnostics)
+        return f"Report(errors={errors}, warnings={len(self.diagnostics) - errors}{f': {codes}' if codes else ''})"
+
     @property
     def failed(self) -> bool:
         """True when at least one diagnostic is an error."""

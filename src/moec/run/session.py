@@ -36,6 +36,11 @@ class Session:
     backend_name: str
     asked: AstraOptions
 
+    def __repr__(self) -> str:
+        """Which experiment, and who times it."""
+        requests = 0 if self.stream is None else len(self.stream.request_id)
+        return f"Session({self.experiment.name!r}, requests={requests:,}, backend={self.backend_name!r})"
+
 
 def open_session(
     experiment: Experiment, backend: str | None = None, astra_sim: AstraOptions | None = None

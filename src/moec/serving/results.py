@@ -75,3 +75,9 @@ class Results:
     swapped: int | None = None
     tally: Tally | None = None
     evidence: Mapping[str, OpEvidence] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """What was served and for how long; the columns may be long."""
+        end_s = int(self.requests.finish_ns.max(initial=0)) / 1e9
+        counts = f"requests={len(self.requests.request_id):,}, iterations={len(self.iterations.start_ns):,}"
+        return f"Results({counts}, simulated_s={end_s:.6g}, backend={self.backend!r})"
