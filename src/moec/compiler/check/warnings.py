@@ -159,7 +159,35 @@ def _warning(
     return Finding(code, title, paths, label, causes, advice, "warning")
 
 
+PUBLISHED_BAND = 0.05
+"""How far the parameters may be from the published ones before something in the model is probably wrong."""
+
+
+def published_parameters(e: Experiment) -> Iterator[Finding]:
+    """M409: the model's dimensions contradict the number of parameters that its author says it has.
+
+    A library model's own figure says nothing of an amended copy, and a test holds the library's to it.
+    """
+    counts, model = parameters(e.model), e.model
+    # Publishers count the tables of tokens in the active parameters, or one of them, or none.
+    tables = (0, counts.embedding, counts.embedding + counts.head)
+    known = (
+        ("published_total", model.published_total, [float(counts.total)]),
+        ("published_active", model.published_active, [float(counts.active - table) for table in tables]),
+    )
+    for field, published, counted in known:
+        said = e.spans.get(f"model.{field}")
+        from_library = said is not None and said.file.startswith("std/")
+        if published is None or from_library or min(abs(n / published - 1) for n in counted) <= PUBLISHED_BAND:
+            continue
+        yield _warning(
+            "M409", f"the model has {counted[0] / 1e9:,.4g} billion parameters, published are {published / 1e9:,.4g}",
+            (f"model.{field}", "model"), f"{counted[0] / published - 1:+.0%}", (),
+            "one of the dimensions is probably wrong: `moec explain` lists the weights by kind",
+        )  # fmt: skip
+
+
 RULES: tuple[Rule, ...] = (
     idle_devices, spanning_groups, cut_heads, arithmetic, gathered_tokens, unused_exchange, unused_network,
-    unused_model,
+    unused_model, published_parameters,
 )  # fmt: skip

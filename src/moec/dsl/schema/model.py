@@ -107,5 +107,7 @@ class Model:
     dtype: ModelDtypes = spec("data types", factory=ModelDtypes)
     tied_embeddings: bool = spec("the head shares the embedding's weights", False)
     learned_positions: int = spec("rows of a learned position table (0: rotary)", 0, at_least=0)
-    published_total: float | None = spec("published total parameters, for the record", None, above=0)
-    published_active: float | None = spec("published active parameters, for the record", None, above=0)
+    published_total: float | None = spec(
+        "published total parameters; warned of when the dimensions give 5 % more or less", None, above=0
+    )
+    published_active: float | None = spec("published active parameters; the same", None, above=0)
