@@ -26,7 +26,6 @@ from moec.dsl.meaning.values import (
 )
 from moec.dsl.text import ast
 from moec.dsl.units import NUMBER, UNITS, to_si
-from moec.registry import installed
 
 ANY = Shape()
 """The shape of operands and list items, of which nothing is known beforehand."""
@@ -116,9 +115,7 @@ class Evaluation:
 
     def _constructs(self, name: str) -> bool:
         """Whether `name` alone means a variant, without `( )` or `{ }`; the name of a kind or field is a reference."""
-        if name in KINDS or name == self.place[1]:
-            return False
-        return self._is_variant(name)
+        return name not in KINDS and name != self.place[1] and self.shape.has(name)
 
     def _block(self, name: str, at: Span, block: ast.Block | None) -> Value:
         """The record of variant `name`, with the fields of `block`; FAILED, and said why, where a package's cannot be used."""
@@ -130,9 +127,6 @@ class Evaluation:
         record = Record(cls, head=at)
         return record if block is None else record.amended(block, self.scope.inside())
 
-    def _is_variant(self, name: str) -> bool:
-        return name in self.shape.variants or (bool(self.shape.open_to) and installed(self.shape.open_to, name))
-
     def _not_yet(self, name: str, span: Span) -> Value:
         return self.names.note(cannot_yet(f"`{self.place[1]} = {name}`", span, self._offer()))
 
@@ -142,7 +136,7 @@ class Evaluation:
 
     def _call(self, call: ast.Call) -> Value:
         name = call.callee.text
-        if self._is_variant(name):
+        if self.shape.has(name):
             return self._construct(call)
         if name in later_choices(*self.place):
             return self._not_yet(name, call.callee.span)
@@ -175,7 +169,7 @@ class Evaluation:
 
     def _amended(self, base: ast.Path, block: ast.Block) -> Value:
         name = base.text
-        if len(base.parts) == 1 and self._is_variant(name):
+        if len(base.parts) == 1 and self.shape.has(name):
             return self._block(name, base.span, block)
         if name in later_choices(*self.place):
             return self._not_yet(name, base.span)

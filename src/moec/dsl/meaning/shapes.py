@@ -38,6 +38,10 @@ class Shape:
         closed = len(self.variants) == 1 and not self.choices and not self.open_to
         return next(iter(self.variants.values())) if closed else None
 
+    def has(self, name: str) -> bool:
+        """Whether a block of that name may be written: ours, or an installed package's."""
+        return name in self.variants or (bool(self.open_to) and registry.installed(self.open_to, name))
+
     def variant(self, name: str) -> type | None:
         """The class of that name: ours, or an installed package's. Refused when the package's cannot be used."""
         if name in self.variants or not self.open_to:
@@ -53,11 +57,8 @@ class Shape:
     @property
     def known(self) -> tuple[str, ...]:
         """The names that may be written, those of installed packages included."""
-        return (
-            (*self.variants, *(n for n in registry.names(self.open_to) if n not in self.variants))
-            if self.open_to
-            else (*self.variants,)
-        )
+        added = registry.names(self.open_to) if self.open_to else []
+        return tuple(dict.fromkeys((*self.variants, *added)))
 
 
 @cache
