@@ -40,7 +40,7 @@ ORDER = {
     "serving.requests": "formats synthetic stream",
     "run": "session phases traces",
     "study": "silicon validation",
-    "serving.requests.formats": "request_trace columns known cleaned delimited json_lines detect",
+    "serving.requests.formats": "calendar request_trace columns known cleaned delimited json_lines detect",
     "cli": "console options progress ending outcome loading verbs main entry",
 }
 """The rooms of each package, by its dotted name below `moec`: what stands further left knows nothing of what stands further right."""

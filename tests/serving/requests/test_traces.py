@@ -281,15 +281,17 @@ def test_failed_requests_of_burstgpt_are_left_out_and_counted(tmp_path: Path) ->
 
     assert rows(trace) == [(7, 3, 0), (9, 4, 4_000_000_000)]
     assert found == [
-        "M511: moec does not use sessions (`Session ID`) of `trace.x`",
-        "M511: moec leaves out 1 failed request, with 0 response tokens of `trace.x`",
+        "M511: `trace.x` has sessions (`Session ID`), which this version does not use",
+        "M511: a failed request is left out of `trace.x`: 0 response tokens",
     ]
 
 
 def test_images_are_not_passed_over_in_silence(tmp_path: Path) -> None:
     text = "TIMESTAMP,NumImages,ContextTokens,GeneratedTokens\n2024-10-15 00:00:00.034,3,1203,41\n"
 
-    assert refused_or_read(tmp_path, text)[1] == ["M511: moec does not use images (`NumImages`) of `trace.x`"]
+    assert refused_or_read(tmp_path, text)[1] == [
+        "M511: `trace.x` has images (`NumImages`), which this version does not use"
+    ]
 
 
 def test_an_array_of_objects_is_read_as_lines_of_them(tmp_path: Path) -> None:
@@ -311,3 +313,45 @@ def test_what_other_programs_write_is_recognised_and_not_shown(tmp_path: Path, t
     assert trace is None
     assert word in found[0]
     assert len(found[0]) < 300
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "arrival_time,input_tokens,output_tokens\n2024-05-10T00:00:00Z,1,1\n2024-05-10 02:00:01.5+02:00,2,1\n",
+        lines(
+            {"timestamp": "2024-05-10T00:00:00", "input_tokens": 1, "output_tokens": 1},
+            {"timestamp": "2024-05-09T19:00:01.500-05:00", "input_tokens": 2, "output_tokens": 1},
+        ),
+    ],
+)
+def test_a_date_needs_no_unit_and_its_offset_counts(tmp_path: Path, text: str) -> None:
+    assert rows(read(tmp_path, text)) == [(1, 1, 0), (2, 1, 1_500_000_000)]
+
+
+@pytest.mark.parametrize("column", ["arrivals", "timestamps", "times"])
+def test_the_plural_of_a_word_is_no_unit(tmp_path: Path, column: str) -> None:
+    text = f"{column},input_tokens,output_tokens\n3,1,1\n"
+
+    assert refused_or_read(tmp_path, text)[0] is None
+
+
+@pytest.mark.parametrize("column", ["arrival (ms)", "Arrival_Time_ms", "arrivalMs", "arrived-at.ms"])
+def test_a_unit_ends_the_name_of_its_column(tmp_path: Path, column: str) -> None:
+    assert rows(read(tmp_path, f"{column},input_tokens,output_tokens\n3,1,1\n")) == [(1, 1, 3_000_000)]
+
+
+def test_times_that_nobody_asks_for_may_be_of_any_kind(tmp_path: Path) -> None:
+    text = lines({"timestamp": "yesterday", "input_tokens": 1, "output_tokens": 1})
+
+    trace, found = refused_or_read(tmp_path, text, timed=False)
+
+    assert (trace.arrival_ns, found) == (None, [])
+
+
+def test_a_clock_that_began_long_ago_is_warned_of(tmp_path: Path) -> None:
+    text = "input_tokens,output_tokens,arrival_s\n1,1,1715299200.5\n1,1,1715299201\n"
+
+    assert ["arrives 1,715,299,200 s after the run begins" in said for said in refused_or_read(tmp_path, text)[1]] == [
+        True
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from moec.diagnostics import Diagnostic, Label, Span
-from moec.diagnostics.nearest import did_you_mean, listed
+from moec.diagnostics.nearest import SLIP, did_you_mean, listed, nearest
 from moec.dsl.meaning.checks import takes
 from moec.dsl.meaning.defaults import default_value, has_value
 from moec.dsl.meaning.evaluate import ANY, Evaluation
@@ -239,11 +239,11 @@ class Resolution:
         unit = scope.unit.home or scope.unit
         names = [*choices, *_of_kinds(unit, shape), *(known for _, known in unit.definitions), *unit.namespaces]
         names += [known for record in _records(scope) for known in shapes_of(record.cls)]
-        guess = did_you_mean(name, names)
         if choices and len(path.parts) == 1:
-            help = guess or f"it takes {listed(choices)}"
+            meant = nearest(name, choices) or nearest(name, names, cutoff=SLIP)
+            help = f"did you mean `{meant}`?" if meant else f"it takes {listed(choices)}"
             return self.report("M109", f"`{field}` has no `{name}`", path.span, help=help)
-        help = guess or (f"`{field}` takes {takes(shape)}" if field else "")
+        help = did_you_mean(name, names) or (f"`{field}` takes {takes(shape)}" if field else "")
         return self.report("M103", f"unknown name `{name}`", path.parts[0].span, help=help)
 
 

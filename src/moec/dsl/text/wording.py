@@ -5,7 +5,7 @@ from __future__ import annotations
 from lark import Token
 
 from moec.diagnostics import Diagnostic, Span
-from moec.diagnostics.nearest import did_you_mean, one_of
+from moec.diagnostics.nearest import did_you_mean, enumerated
 from moec.diagnostics.not_yet import cannot_yet
 from moec.dsl.units import UNITS
 
@@ -73,7 +73,7 @@ def _expected(accepted: set[str]) -> str:
     elif "STRING" in accepted:
         words.append("a string")
     words += [word for terminal, word in _WORDS.items() if terminal in accepted and len(words) < 4]
-    return f"expected {one_of(words)}" if words else ""
+    return f"expected {enumerated(words, 'or')}" if words else ""
 
 
 def _hint(token: Token, previous: Token | None, accepted: set[str]) -> str:

@@ -73,11 +73,14 @@ def _no_output(experiment: Experiment, stream: RequestStream) -> list[Diagnostic
     silent = int((stream.output_tokens == 0).sum())
     if not silent:
         return []
-    subject = (
-        f"{silent:,} of {len(stream.output_tokens):,} requests generate" if silent > 1 else "one request generates"
-    )
-    title = f"{subject} no tokens: served as prompts, left out of time to first token and per output token"
-    help = "remove their lines if they stand for failures"
+    total = len(stream.output_tokens)
+    if silent == 1:
+        title = (
+            f"one of {total:,} requests generates no tokens: it is served as a prompt, without a time to first token"
+        )
+    else:
+        title = f"{silent:,} of {total:,} requests generate no tokens: they are served as prompts, without times to first token"
+    help = "latency figures leave them out; remove their lines if they stand for failures"
     return [Diagnostic("M512", title, experiment.span("workload.requests"), help=help, severity="warning")]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -97,8 +97,22 @@ _OUTPUT = [
     "numoutputtokens",
     "osl",
 ]
-_ARRIVAL = ["arrival", "arrivaltime", "arrivedat", "arrivaltimestamp", "timestamp", "time", "starttime", "requesttime"]
+_ARRIVAL = [
+    "arrival",
+    "arrivaltime",
+    "arrivedat",
+    "arrivaltimestamp",
+    "timestamp",
+    "time",
+    "starttime",
+    "requesttime",
+    "arrivals",
+    "arrivaltimes",
+    "timestamps",
+    "times",
+]
 _IDS = ["requestid", "reqid", "id"]
+_UNIT = re.compile(r"[^a-z0-9]+(s|sec|seconds|ms|us|ns)[^a-z0-9]*$|(sec|seconds|ms|us|ns)$")
 _SUFFIXES: dict[str, Unit] = {"seconds": "s", "sec": "s", "s": "s", "ms": "ms", "us": "us", "ns": "ns"}
 
 UNUSED = {
@@ -111,10 +125,13 @@ UNUSED = {
 """Columns that change what a server does and that this version has no notion of."""
 
 
-def columns_of(names: Sequence[str], source: TraceRequests, *, timed: bool) -> Columns | Diagnostic | None:
+def columns_of(
+    names: Sequence[str], sample: Mapping[str, object], source: TraceRequests, *, timed: bool
+) -> Columns | Diagnostic | None:
     """The columns of a file that has `names`, as `source` says, else as they are known, else by their usual names.
 
-    `timed`: its times are asked for. None when the file has nothing that could be lengths.
+    `sample`: the first request, by column; a date needs no unit. `timed`: the times are asked for; else those of no known unit
+    are left out. None when the file has nothing that could be lengths.
     """
     found = _given(source, _known(names) or _usual(names))
     missing = [c for c in (source.input, source.output, source.arrival, source.id) if c is not None and c not in names]
@@ -122,10 +139,20 @@ def columns_of(names: Sequence[str], source: TraceRequests, *, timed: bool) -> C
         return Diagnostic("M511", f"the file has no column `{missing[0]}`", help=f"it has {_listed(names)}")
     if not found.input or not found.output:
         return None
-    if timed and found.arrival and found.unit is None:
-        title = f"nothing says in which unit the times in `{found.arrival}` are"
-        return Diagnostic("M511", title, help='write it: `trace("…", unit: s)`, or `ms`, `us` or `ns`')
+    if found.arrival and found.unit is None and _calendar_like(sample.get(found.arrival)):
+        found = replace(found, unit="date", from_zero=True)
+    if found.arrival and found.unit is None:
+        return _no_unit(found.arrival) if timed else replace(found, arrival="")
     return found
+
+
+def _calendar_like(value: object) -> bool:
+    return isinstance(value, str) and re.match(r"\s*\d{4}-\d\d-\d\d", value) is not None
+
+
+def _no_unit(column: str) -> Diagnostic:
+    title = f"nothing says in which unit the times in `{column}` are"
+    return Diagnostic("M511", title, help='write it: `trace("…", unit: s)`, or `ms`, `us` or `ns`')
 
 
 def unused_columns(names: Sequence[str]) -> list[str]:
@@ -156,18 +183,20 @@ def _usual(names: Sequence[str]) -> Columns:
     def first(known: Sequence[str]) -> str:
         return next((folded[k] for k in known if k in folded), "")
 
-    arrival, unit = _arrival(folded)
+    arrival, unit = _arrival(names)
     return Columns(
         input=first(_INPUT), output=first(_OUTPUT), arrival=arrival, request_id=first(_IDS), ids="", unit=unit
     )
 
 
-def _arrival(folded: dict[str, str]) -> tuple[str, Unit | None]:
-    for stem in _ARRIVAL:
-        for suffix, unit in _SUFFIXES.items():
-            if stem + suffix in folded:
-                return folded[stem + suffix], unit
-    return next((folded[stem] for stem in _ARRIVAL if stem in folded), ""), None
+def _arrival(names: Sequence[str]) -> tuple[str, Unit | None]:
+    """The column of arrival times and the unit that its name ends with; the plural of a word says nothing of seconds."""
+    stems: dict[str, tuple[str, Unit | None]] = {}
+    for name in names:
+        ends = _UNIT.search(name.lower())
+        unit = _SUFFIXES[next(filter(None, ends.groups()))] if ends else None
+        stems.setdefault(_fold(name[: ends.start()] if ends else name), (name, unit))
+    return next((stems[stem] for stem in _ARRIVAL if stem in stems), ("", None))
 
 
 def _given(source: TraceRequests, found: Columns) -> Columns:
@@ -179,7 +208,7 @@ def _given(source: TraceRequests, found: Columns) -> Columns:
         request_id=source.id or found.request_id,
     )
     if source.arrival is not None:
-        changed = replace(changed, unit=_arrival({_fold(source.arrival): source.arrival})[1])
+        changed = replace(changed, unit=_arrival([source.arrival])[1])
     if source.unit is not None:
         changed = replace(changed, unit=source.unit)
     return replace(changed, block=source.block) if source.block is not None else changed

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import numpy as np
 
 from moec.diagnostics import Diagnostic
 from moec.dsl.schema import TraceRequests
+from moec.serving.requests.formats.calendar import calendar_ns
 from moec.serving.requests.formats.cleaned import cleaned
 from moec.serving.requests.formats.columns import NANOSECONDS, Columns, Unit, columns_of
 from moec.serving.requests.formats.known import unknown
@@ -24,8 +24,6 @@ from moec.serving.requests.formats.request_trace import (
     out_of_range,
     short,
 )
-
-SECOND = 1_000_000_000
 
 
 def _whole(text: str) -> int:
@@ -43,16 +41,7 @@ def _time(unit: Unit, text: str) -> int:
     return round(value * NANOSECONDS[unit])
 
 
-def _calendar(text: str) -> int:
-    """Nanoseconds from 2000 to an ISO date and time; a fraction may have more than six digits (Azure has seven)."""
-    whole, _, fraction = text.strip().partition(".")
-    digits = fraction.rstrip("Z").split("+")[0]
-    moment = datetime.fromisoformat(whole.rstrip("Z")).replace(tzinfo=UTC)
-    passed = moment - datetime(2000, 1, 1, tzinfo=UTC)
-    return passed // timedelta(seconds=1) * SECOND + int(digits.ljust(9, "0")[:9] or 0)
-
-
-TIMES: dict[Unit, Callable[[str], int]] = {**{unit: partial(_time, unit) for unit in NANOSECONDS}, "date": _calendar}
+TIMES: dict[Unit, Callable[[str], int]] = {**{unit: partial(_time, unit) for unit in NANOSECONDS}, "date": calendar_ns}
 """How a time is read, in nanoseconds."""
 
 
@@ -66,7 +55,9 @@ def read_table(
         header = [cell.strip() for cell in next(csv.reader([lines[start]], delimiter=separator))]
     except csv.Error as error:
         return None, [Diagnostic("M512", f"`{name}` is no table: {error}", help="a quote may never be closed")]
-    columns = columns_of(header, source, timed=timed)
+    first = next((line for line in lines[start + 1 :] if line.strip()), "")
+    sample = dict(zip(header, first.split(separator), strict=False))
+    columns = columns_of(header, sample, source, timed=timed)
     if not isinstance(columns, Columns):
         return None, [columns or unknown(name, header, lines[start])]
     twice = next((cell for cell in header if cell and header.count(cell) > 1), None)

@@ -13,6 +13,7 @@ import numpy as np
 from moec.arrays import Ints
 from moec.diagnostics import Diagnostic
 from moec.dsl.schema import TraceRequests
+from moec.serving.requests.formats.calendar import calendar_ns
 from moec.serving.requests.formats.cleaned import cleaned
 from moec.serving.requests.formats.columns import NANOSECONDS, Columns, columns_of
 from moec.serving.requests.formats.known import unknown
@@ -36,10 +37,11 @@ def read_lines(
     """The requests of a JSONL file; the keys of its first line, or what `source` says of them, tell what they are."""
     numbered = [(i, line) for i, line in enumerate(lines, 1) if line.strip()][: source.count]
     try:
-        keys = sorted(_record(numbered[0][1]))
+        first = _record(numbered[0][1])
     except ValueError as error:
         return None, bad_lines(name, [BadLine(numbered[0][0], str(error))])
-    columns = columns_of(keys, source, timed=timed)
+    keys = sorted(first)
+    columns = columns_of(keys, first, source, timed=timed)
     if not isinstance(columns, Columns):
         return None, [columns or unknown(name, keys, numbered[0][1])]
     bad: list[BadLine] = []
@@ -83,17 +85,26 @@ def _record(line: str) -> Mapping[str, Any]:
 def _row(
     number: int, line: str, columns: Columns, with_ids: bool, bad: list[BadLine]
 ) -> tuple[int, int, int, Ints | None, str] | None:
-    unit = NANOSECONDS[columns.unit] if columns.unit in NANOSECONDS else NANOSECONDS["s"]
     try:
         record = _record(line)
         tokens = _number(record, columns.input, 1, MOST_TOKENS)
         output = _number(record, columns.output, 0, MOST_TOKENS)
-        arrival = _number(record, columns.arrival, 0, MOST_NS, unit) if columns.arrival else 0
+        arrival = _arrival(record, columns) if columns.arrival else 0
         ids = _ids(record, columns, line, tokens) if with_ids and columns.ids else None
     except ValueError as error:
         bad.append(BadLine(number, str(error)))
         return None
     return tokens, output, arrival, ids, str(record.get(columns.request_id, ""))
+
+
+def _arrival(record: Mapping[str, Any], columns: Columns) -> int:
+    if columns.unit in (None, "date"):
+        value = record.get(columns.arrival)
+        try:
+            return calendar_ns(value if isinstance(value, str) else "")
+        except ValueError as error:
+            raise ValueError(f"has {short(json.dumps(value))} for `{columns.arrival}`, not a date") from error
+    return _number(record, columns.arrival, 0, MOST_NS, NANOSECONDS[columns.unit])
 
 
 def _number(record: Mapping[str, Any], key: str, least: int, most: int, unit: int = 0) -> int:
