@@ -10,6 +10,7 @@ import sys
 import tomllib
 from importlib.metadata import entry_points
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -189,9 +190,29 @@ BROKEN = {
         "the option `x`, which is not declared by `moec.spec(…)`",
     ),
     "another signature": ("plugin = Plugin(None_, lambda: 0)", "M196", "cannot be made by `make(experiment)`"),
-    "nothing": ("plugin = Plugin(None_, lambda e: None)", "M197", "gave NoneType, not a model and diagnostics"),
+    "nothing": ("plugin = Plugin(None_, lambda e: None)", "M197", "gave NoneType, not a cost model and diagnostics"),
     "no model": ("plugin = Plugin(None_, lambda e: (3, []))", "M197", "gave a model without `estimate`"),
     "make raises": ("plugin = Plugin(None_, lambda e: 1 / 0)", "M197", "raised ZeroDivisionError"),
+    "nothing and no error": (
+        "plugin = Plugin(None_, lambda e: (None, []))",
+        "M197",
+        "gave nothing, and no error that says why",
+    ),
+    "options of moec's own": (
+        "from moec.dsl.schema import RooflineCosts\nplugin = Plugin(RooflineCosts, lambda e: 0)",
+        "M196",
+        "has the same class of options as moec's own",
+    ),
+    "a type that the language lacks": (
+        "@dataclass(frozen=True)\nclass O:\n    x: list = spec('a list', None)\nplugin = Plugin(O, lambda e: 0)",
+        "M196",
+        "has an option of no known type",
+    ),
+    "a word of the language": (
+        "@dataclass(frozen=True)\nclass O:\n    by: int = spec('a factor', 2)\nplugin = Plugin(O, lambda e: 0)",
+        "M196",
+        "has the option `by`, a word of the language",
+    ),
     "negative times": (
         "class M:\n    def estimate(self, kernel, device, role=''):\n"
         "        return Estimate(np.asarray(-1.0), np.asarray(0), 'modelled')\nplugin = Plugin(None_, lambda e: (M(), []))",
@@ -222,6 +243,22 @@ def test_a_broken_plug_in_is_named_with_what_it_must_give(case, tmp_path, monkey
     assert found[0].help
 
 
+def test_two_plug_ins_of_one_class_of_options_are_refused(tmp_path, monkeypatch):
+    source = HEAD + "class M:\n    def estimate(self, kernel, device, role=''):\n        raise NotImplementedError\n"
+    source += "plugin = Plugin(None_, lambda e: (M(), []))\n"
+    unpacked(tmp_path, "alike-costs", "moec.cost_models", "mine", source)
+    points = next((tmp_path / "site").glob("*.dist-info")) / "entry_points.txt"
+    points.write_text(f"{points.read_text()}other = alike_costs:plugin\n")
+    forgotten(monkeypatch)
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+
+    assert load_text(spec(COSTS="mine()"))[0] is not None
+    report = load_text(spec(COSTS="other()"))[1]
+
+    assert [d.code for d in report.diagnostics] == ["M196"]
+    assert "has the same class of options as `mine`" in report.diagnostics[0].title
+
+
 def test_two_packages_of_one_name_are_refused(tmp_path, monkeypatch):
     for package in ("one-costs", "other-costs"):
         unpacked(tmp_path, package, "moec.cost_models", "mine", HEAD + "plugin = Plugin(None_, lambda e: 0)")
@@ -249,12 +286,14 @@ def test_two_packages_of_one_name_are_refused(tmp_path, monkeypatch):
         ("moec.routers", "ROUTER", "lambda e: lambda queues: 8", "chose 8, which is none of the 8 targets"),
         ("moec.routers", "ROUTER", "lambda e: lambda queues: None", "chose None, which is none of the 8 targets"),
         ("moec.routers", "ROUTER", "lambda e: 3", "gave int, which cannot be called"),
-        ("moec.request_readers", "REQUESTS", "lambda e: [1, 2]", "gave list, not a `Trace` and diagnostics"),
+        ("moec.request_readers", "REQUESTS", "lambda e: [1, 2]", "gave list, not a reader of requests and diagnostics"),
         ("moec.backends", "BACKEND", "lambda e: object()", "has no `run`"),
+        ("moec.backends", "BACKEND", "lambda e: Idle(lambda load: None)", "gave NoneType as the times of iterations"),
+        ("moec.backends", "BACKEND", "lambda e: Idle(lambda load: 1 / 0)", "raised ZeroDivisionError"),
     ],
 )
 def test_results_that_cannot_be_used_are_refused(group, field, source, said, tmp_path, monkeypatch):
-    package = f"wrong-{abs(hash((group, source)))}"
+    package = f"wrong-{crc32(source.encode())}"
     unpacked(tmp_path, package, group, "mine", HEAD + f"plugin = Plugin(None_, {source})")
     forgotten(monkeypatch)
     monkeypatch.syspath_prepend(str(tmp_path / "site"))

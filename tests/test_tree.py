@@ -29,7 +29,7 @@ ORDER = {
     "compiler.costs": "base checked rates curves measured mixture roofline profile silicon table registry",
     "compiler.lower": "context program lane attention ffn experts kv_swap assemble padding instantiate",
     "compiler.chakra": "wire node fields schema trace reading trace_set view times diff dot stats writing",
-    "backends": "base probe whole_graphs network fast astra registry timeline critical_path op_rows",
+    "backends": "base probe guarded whole_graphs network fast astra registry timeline critical_path op_rows",
     "backends.network": "lattice spread tiers ports shared_links latencies loads sends collectives alpha_beta measured naming report",
     "backends.fast": "durations interference schedule time_tables pricing serial overlapped steps timing backend",
     "backends.astra": "network files folders replay lint folder_replay simulator estimator",

@@ -15,7 +15,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Any
 
-from moec.diagnostics import Diagnostic, Refused
+from moec.diagnostics import Diagnostic, Refused, has_errors
 
 NOT_USABLE, WRONG_RESULT = "M196", "M197"
 """A plug-in that cannot be loaded or does not keep to its contract; one whose result cannot be used."""
@@ -163,15 +163,13 @@ def guarded(group: str, name: str, call: Callable[..., Any]) -> Callable[..., An
 
 def wrong(group: str, name: str, what: str) -> Refused:
     """The refusal of what a plug-in gave: `what` completes "the cost model `x` of package `y` …"."""
-    entries = [*entry_points(group=group, name=name)]
-    package = f" of package `{_package(entries[0])}`" if entries else ""
     help = f"it must give {GROUPS[group].gives}"
-    return Refused((Diagnostic(WRONG_RESULT, f"the {GROUPS[group].what} `{name}`{package} {what}", help=help),))
+    return Refused((Diagnostic(WRONG_RESULT, f"{_this(group, name)} {what}", help=help),))
 
 
 def _loaded(group: str, entry: EntryPoint) -> Plugin:
     kind = GROUPS[group]
-    this = f"the {kind.what} `{entry.name}` of package `{_package(entry)}`"
+    this = _this(group, entry.name)
     try:
         plugin = entry.load()
     except Exception as error:
@@ -182,6 +180,11 @@ def _loaded(group: str, entry: EntryPoint) -> Plugin:
         raise _refused(f"{this} is {_article(plugin)}, not a `moec.Plugin`", wanted)
     if not (isinstance(plugin.options, type) and dataclasses.is_dataclass(plugin.options)):
         raise _refused(f"{this} has options that are no dataclass", wanted)
+    # Options are told apart by their class: by a shared one, an experiment would get the other thing without a word.
+    owner = named(plugin.options)
+    if owner is not None or plugin.options.__module__.partition(".")[0] == "moec":
+        other = f"`{owner[1]}`" if owner is not None else "moec's own"
+        raise _refused(f"{this} has the same class of options as {other}", "give it a dataclass of its own")
     plain = [f.name for f in dataclasses.fields(plugin.options) if "doc" not in f.metadata]
     if plain:
         raise _refused(f"{this} has the option `{plain[0]}`, which is not declared by `moec.spec(…)`", wanted)
@@ -191,6 +194,29 @@ def _loaded(group: str, entry: EntryPoint) -> Plugin:
         form = f"make({', '.join(kind.takes)})"
         raise _refused(f"{this} cannot be made by `{form}`: {error}", f"{form} gives {kind.gives}") from error
     return plugin
+
+
+def unusable(group: str, name: str, what: str) -> Refused:
+    """The refusal of a plug-in's contract: `what` completes "the cost model `x` of package `y` …"."""
+    return _refused(f"{_this(group, name)} {what}", "mend the package, or use another")
+
+
+def told(group: str, name: str, made: object, kind: type | tuple[type, ...] = object) -> tuple[Any, list[Diagnostic]]:
+    """What a plug-in's `make` gave, a thing of a `kind` and diagnostics; a thing that is missing has an error that says why."""
+    if not (isinstance(made, tuple) and len(made) == 2 and isinstance(made[1], list | tuple)):
+        raise wrong(group, name, f"gave {type(made).__name__}, not a {GROUPS[group].what} and diagnostics")
+    thing, found = made
+    if thing is None and not has_errors(found):
+        raise wrong(group, name, "gave nothing, and no error that says why")
+    if thing is not None and not isinstance(thing, kind):
+        raise wrong(group, name, f"gave {type(thing).__name__}, not a {GROUPS[group].what}")
+    return thing, list(found)
+
+
+def _this(group: str, name: str) -> str:
+    entries = [*entry_points(group=group, name=name)]
+    package = f" of package `{_package(entries[0])}`" if entries else ""
+    return f"the {GROUPS[group].what} `{name}`{package}"
 
 
 def _article(value: object) -> str:

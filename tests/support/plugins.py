@@ -16,6 +16,16 @@ from moec.compiler.ir.estimate import Estimate
 @dataclass(frozen=True)
 class None_:
     pass
+class Idle:
+    def __init__(self, times):
+        self.times = times
+    def run(self, graph, *, detail=True):
+        raise NotImplementedError
+    run_many = run
+    def notes(self, context):
+        return []
+    def steps(self, context):
+        return self
 """
 """What the source of a small plug-in begins with."""
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from moec.backends.base import Backend
 from moec.backends.fast.backend import FastBackend
+from moec.backends.guarded import GuardedBackend
 from moec.diagnostics import Diagnostic, Refused
 from moec.dsl.schema import AstraOptions, AstraSystem, Experiment, FastOptions, surface_name
-from moec.registry import BACKENDS, GROUPS, find, maker, names, wrong
+from moec.registry import BACKENDS, GROUPS, find, maker, names
 
 if TYPE_CHECKING:
     from moec.backends.astra.folders import FolderTimer
@@ -44,13 +45,7 @@ def backend_of(experiment: Experiment) -> Backend:
     """The backend that `experiment.backend` asks for. Refused when another package's cannot be made."""
     name = surface_name(type(experiment.backend))
     made: Backend = maker(BACKENDS, name)(experiment)
-    if name not in GROUPS[BACKENDS].built_in:
-        missing = [
-            method for method in ("run", "run_many", "notes", "steps") if not callable(getattr(made, method, None))
-        ]
-        if missing:
-            raise wrong(BACKENDS, name, f"has no `{missing[0]}`")
-    return made
+    return made if name in GROUPS[BACKENDS].built_in else GuardedBackend(made, name)
 
 
 def timed_by(experiment: Experiment, name: str) -> tuple[Experiment | None, list[Diagnostic]]:

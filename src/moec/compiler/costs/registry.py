@@ -6,7 +6,7 @@ from moec.compiler.costs.base import CostModel
 from moec.compiler.costs.checked import CheckedCosts
 from moec.diagnostics import Diagnostic
 from moec.dsl.schema import Experiment, surface_name
-from moec.registry import COST_MODELS, GROUPS, maker, wrong
+from moec.registry import COST_MODELS, GROUPS, maker, told, wrong
 
 
 def cost_model(experiment: Experiment) -> tuple[CostModel | None, list[Diagnostic]]:
@@ -16,9 +16,7 @@ def cost_model(experiment: Experiment) -> tuple[CostModel | None, list[Diagnosti
     if name in GROUPS[COST_MODELS].built_in:
         model, found = made
         return model, found
-    if not (isinstance(made, tuple) and len(made) == 2):
-        raise wrong(COST_MODELS, name, f"gave {type(made).__name__}, not a model and diagnostics")
-    model, found = made
+    model, found = told(COST_MODELS, name, made)
     if model is not None and not callable(getattr(model, "estimate", None)):
         raise wrong(COST_MODELS, name, "gave a model without `estimate`")
-    return (None if model is None else CheckedCosts(model, name)), list(found)
+    return (None if model is None else CheckedCosts(model, name)), found

@@ -14,7 +14,7 @@ from moec.compiler.placement.slots import Slots
 from moec.compiler.sizes.layout import layout_of
 from moec.diagnostics import Diagnostic
 from moec.dsl.schema import Experiment, surface_name
-from moec.registry import GROUPS, PLACEMENTS, maker, wrong
+from moec.registry import GROUPS, PLACEMENTS, maker, told, wrong
 
 
 def place(experiment: Experiment, load: NDArray[np.float64]) -> tuple[Slots | None, list[Diagnostic]]:
@@ -41,11 +41,9 @@ def place(experiment: Experiment, load: NDArray[np.float64]) -> tuple[Slots | No
 
 def _theirs(name: str, placed: object, shape: tuple[int, int], experts: int) -> tuple[Ints | None, list[Diagnostic]]:
     """What a placement of another package gave, looked at."""
-    if not (isinstance(placed, tuple) and len(placed) == 2):
-        raise wrong(PLACEMENTS, name, f"gave {type(placed).__name__}, not slots and diagnostics")
-    given, found = placed
+    given, found = told(PLACEMENTS, name, placed)
     if given is None:
-        return None, list(found)
+        return None, found
     slots = np.asarray(given)
     if slots.shape != shape or slots.dtype.kind not in "iu":
         raise wrong(PLACEMENTS, name, f"gave {slots.dtype} of {list(slots.shape)}, not whole numbers of {list(shape)}")
@@ -54,4 +52,4 @@ def _theirs(name: str, placed: object, shape: tuple[int, int], experts: int) -> 
     missing = [layer for layer, row in enumerate(slots) if len(np.unique(row)) < experts]
     if missing:
         raise wrong(PLACEMENTS, name, f"leaves out an expert of MoE layer {missing[0]}")
-    return slots.astype(np.int64), list(found)
+    return slots.astype(np.int64), found

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from moec import registry
 from moec.dsl.schema import surface_name
 from moec.dsl.schema.fields import NAME
+from moec.dsl.text.wording import RESERVED
 from moec.dsl.units import NUMBER, Dimension
 
 
@@ -47,7 +48,15 @@ class Shape:
         if name in self.variants or not self.open_to:
             return self.variants.get(name)
         added = registry.find(self.open_to, name)
-        return added.options if added is not None else None
+        if added is None:
+            return None
+        try:
+            taken = [option for option in shapes_of(added.options) if option.upper() in RESERVED]
+        except (TypeError, NameError) as error:
+            raise registry.unusable(self.open_to, name, f"has an option of no known type: {error}") from error
+        if taken:
+            raise registry.unusable(self.open_to, name, f"has the option `{taken[0]}`, a word of the language")
+        return added.options
 
     def accepts(self, cls: type) -> bool:
         """Whether a block of that class is a value of the field."""

@@ -12,7 +12,7 @@ import numpy as np
 from moec.arrays import Ints
 from moec.diagnostics import Diagnostic
 from moec.dsl.schema import ClosedLoop, Experiment, Lengths, Recorded, TraceRequests, Workload, surface_name
-from moec.registry import REQUEST_READERS, maker, named, wrong
+from moec.registry import REQUEST_READERS, maker, named, told, wrong
 from moec.serving.requests.formats import Trace, read_trace
 from moec.serving.requests.formats.request_trace import MOST_NS
 from moec.serving.requests.synthetic import arrival_times, request_lengths
@@ -86,13 +86,10 @@ def _no_output(experiment: Experiment, stream: RequestStream) -> list[Diagnostic
 
 def _added(experiment: Experiment, name: str) -> tuple[Trace | None, list[Diagnostic]]:
     """The requests of another package's reader, looked at."""
-    made = maker(REQUEST_READERS, name)(experiment)
-    if not (isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], Trace | None)):
-        raise wrong(REQUEST_READERS, name, f"gave {type(made).__name__}, not a `Trace` and diagnostics")
-    trace, found = made
+    trace, found = told(REQUEST_READERS, name, maker(REQUEST_READERS, name)(experiment), Trace)
     if trace is not None and (said := _unsound(trace)):
         raise wrong(REQUEST_READERS, name, said)
-    return trace, list(found)
+    return trace, found
 
 
 def _unsound(trace: Trace) -> str:
