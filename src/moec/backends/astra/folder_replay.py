@@ -7,10 +7,11 @@ from time import perf_counter
 
 import numpy as np
 
+from moec.backends.astra.files.reading import Unreadable
 from moec.backends.astra.folders import Compiled, Timed
 from moec.backends.astra.lint.settings import Settings, beside
 from moec.backends.astra.replay.run import replay_files
-from moec.backends.astra.replay.setup import Files, Options, Unreadable
+from moec.backends.astra.replay.setup import Files, Options
 from moec.backends.astra.replay.timing import Refused
 from moec.diagnostics import Diagnostic
 from moec.dsl.schema import AstraOptions

@@ -71,8 +71,9 @@ def lint(
     Configuration files that are not given are taken from the folder of the traces, where they have the names that moec
     gives them: system.json, network.yml, comm_groups.json, memory.json.
     """
+    from moec.backends.astra.files.reading import Unreadable
     from moec.backends.astra.lint.all_rules import lint as all_findings
-    from moec.backends.astra.lint.settings import Settings, Unreadable, beside, subject
+    from moec.backends.astra.lint.settings import Settings, beside, subject
     from moec.report.trace_findings import findings_json, findings_text
 
     settings = beside(prefix, Settings(system, network, comm_groups, memory, binary))
@@ -95,7 +96,8 @@ def lint(
 @trace.command()
 def stats(prefix: Prefix, system: System = None, as_json: Json = False) -> int:
     """Count nodes, operations and bytes, and find the longest chain of kernels."""
-    from moec.backends.astra.lint.settings import Settings, Unreadable, beside, subject
+    from moec.backends.astra.files.reading import Unreadable
+    from moec.backends.astra.lint.settings import Settings, beside, subject
     from moec.compiler.chakra.stats import stats as all_stats
     from moec.report.trace_stats import stats_json, stats_report
 

@@ -50,9 +50,10 @@ def time(
     Configuration files that are not given are taken from the folder of the traces, where they have the names that moec
     gives them: system.json, network.yml, comm_groups.json, memory.json.
     """
+    from moec.backends.astra.files.reading import Unreadable
     from moec.backends.astra.lint.settings import Settings, beside
     from moec.backends.astra.replay.run import replay_files
-    from moec.backends.astra.replay.setup import Files, Options, Unreadable
+    from moec.backends.astra.replay.setup import Files, Options
     from moec.backends.astra.replay.timing import Refused
     from moec.compiler.chakra.trace_set import find
 

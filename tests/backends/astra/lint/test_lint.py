@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from moec.backends.astra.files.network_yaml import read
+from moec.backends.astra.files.reading import Unreadable
 from moec.backends.astra.lint.all_rules import RULES, lint
-from moec.backends.astra.lint.settings import Settings, Unreadable, beside, subject
+from moec.backends.astra.lint.settings import Settings, beside, subject
 from support.broken_traces import BINARY, BROKEN, TWO_DIMS, TWO_RINGS, chain
 from support.traces import As, coll, comp, encoded, memory, recv, send, write_set
 

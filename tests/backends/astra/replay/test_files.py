@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from moec.backends.astra.replay.setup import Unreadable
+from moec.backends.astra.files.reading import Unreadable
 from support.file_cases import cases
 from support.real_runs import Outcome, run_ours, run_real
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from moec.backends.astra.files import json_strict, network_yaml
+from moec.backends.astra.files import network_yaml
+from moec.backends.astra.files.reading import Unreadable, bytes_of, json_of
 from moec.backends.astra.files.yaml_cpp import NotYaml, decoded, int_table
 from moec.backends.astra.lint.subject import Binary, Subject
 from moec.compiler.chakra.trace_set import TraceSet, find, read_set
@@ -23,10 +23,6 @@ class Settings:
     groups: Path | None = None
     memory: Path | None = None
     binary: Binary | None = None
-
-
-class Unreadable(Exception):
-    """A configuration file that cannot be opened, or that is not what its name says."""
 
 
 def subject(prefix: str, settings: Settings) -> Subject:
@@ -70,41 +66,15 @@ def beside(prefix: str, settings: Settings) -> Settings:
     )
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Unreadable(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
-
-
-def _text(path: Path) -> str:
-    try:
-        return _bytes(path).decode("utf-8-sig")  # some editors begin with a mark
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"cannot read {path}: not utf-8 text") from error
-
-
 def _json(path: Path | None) -> Mapping[str, Any] | None:
-    if path is None:
-        return None
-    try:
-        value = json_strict.parse(_text(path))
-    except json.JSONDecodeError as error:
-        raise Unreadable(
-            f"{path} is not JSON: line {error.lineno}, column {error.colno}: {error.msg.lower()}"
-        ) from error
-    except ValueError as error:
-        raise Unreadable(f"{path} is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise Unreadable(f"{path} holds no JSON object")
-    return value
+    return None if path is None else json_of(path)
 
 
 def _network(path: Path | None) -> Mapping[str, Any] | None:
     if path is None:
         return None
     try:
-        return network_yaml.read(decoded(_bytes(path)))
+        return network_yaml.read(decoded(bytes_of(path)))
     except NotYaml as error:
         raise Unreadable(f"{path} is not YAML that can be read: {error}") from error
 
@@ -118,7 +88,7 @@ def _per_node(system: Mapping[str, Any] | None, at: Path | None) -> dict[int, st
     if path is None:
         raise Unreadable(f"cannot read {name}, which {at} names: no such file")
     try:
-        return {node: prefix for node, prefix in int_table(decoded(_bytes(path))).items() if node >= 0}
+        return {node: prefix for node, prefix in int_table(decoded(bytes_of(path))).items() if node >= 0}
     except NotYaml as error:
         raise Unreadable(f"{path}: {error}") from error
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from moec.backends.astra.files import json_strict
 from moec.backends.astra.files.comm_groups import groups_of
 from moec.backends.astra.files.json_values import text
 from moec.backends.astra.files.network_file import OutOfScale, dims_of
+from moec.backends.astra.files.reading import Unreadable, bytes_of, json_of
 from moec.backends.astra.files.system import KINDS, System, network_of, system_of
 from moec.backends.astra.files.yaml_cpp import NotYaml, decoded, int_table
 from moec.backends.astra.network.refusal import Stopped, aborts
@@ -23,10 +22,6 @@ from moec.backends.astra.replay.programs.trace_rows import Sheet
 from moec.backends.astra.replay.remote_memory import Memory, memory_of
 
 _OVERTAKEN = "with `model-shared-bus` and `direct` ASTRA-sim may write to memory that it has given back, and then crash at random"
-
-
-class Unreadable(Exception):
-    """A file that cannot be opened, or that is not what its name says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +67,12 @@ class Setup:
 
 def setup_of(files: Files, options: Options) -> Setup:
     """Reads all files. Raises Unreadable, and Stopped where the simulator would end while it starts."""
-    dims, raw = _dims(files.network), _json(files.system)
+    dims, raw = _dims(files.network), json_of(files.system)
     network = network_of(raw, dims, options.congestion, options.queues, options.injection_scale)
     refused = network.refusal()
     if refused is not None:
         raise Stopped(refused)
-    memory = memory_of(_json(files.memory) if files.memory else None)
+    memory = memory_of(json_of(files.memory) if files.memory else None)
     system = system_of(raw)
     sheets, notes = sheets_of(files.prefix, network.ranks)
     if not system.scheduled:
@@ -101,7 +96,7 @@ def setup_of(files: Files, options: Options) -> Setup:
 
 def _dims(path: Path) -> tuple[Dim, ...]:
     try:
-        return dims_of(decoded(_bytes(path)))
+        return dims_of(decoded(bytes_of(path)))
     except NotYaml as error:
         raise Unreadable(f"{path} is not YAML that can be read: {error}") from error
     except OutOfScale as error:
@@ -110,7 +105,7 @@ def _dims(path: Path) -> tuple[Dim, ...]:
 
 def _groups(path: Path | None) -> dict[int, tuple[int, ...]]:
     """The simulator takes any path with `empty` in it for no groups."""
-    return {} if path is None or "empty" in str(path) else groups_of(_json(path))
+    return {} if path is None or "empty" in str(path) else groups_of(json_of(path))
 
 
 def _per_node(raw: Mapping[str, Any], at: Path) -> dict[int, str]:
@@ -121,33 +116,6 @@ def _per_node(raw: Mapping[str, Any], at: Path) -> dict[int, str]:
     if path is None:
         raise Stopped(aborts(f"`Failed to open YAML file: {name}`"))
     try:
-        return int_table(decoded(_bytes(path)))
+        return int_table(decoded(bytes_of(path)))
     except NotYaml as error:
         raise Stopped(aborts(f"`per-node-custom-implementation`, {path}: {error}")) from error
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Unreadable(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
-
-
-def _text(path: Path) -> str:
-    try:
-        return _bytes(path).decode("utf-8-sig")  # some editors begin with a mark
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"cannot read {path}: not utf-8 text") from error
-
-
-def _json(path: Path) -> Mapping[str, Any]:
-    try:
-        value = json_strict.parse(_text(path))
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise Unreadable(f"{path} is not JSON: {where}: {error.msg.lower()}") from error
-    except ValueError as error:
-        raise Unreadable(f"{path} is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise Unreadable(f"{path} holds no JSON object")
-    return value
